@@ -1,0 +1,209 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Clients, createClients } from './aws/clients.ts'
+import { createTable } from './aws/resources.ts'
+import { type Storage, startStorage } from './aws/storage.ts'
+import type { Clock } from './clock.ts'
+import { openClock } from './clock-file.ts'
+import { createLambdaHost, type LambdaHost, type LogLine } from './lambda/host.ts'
+import { type QueuePoller, startQueuePoller } from './lambda/queue-poller.ts'
+import { uploadRecipes } from './recipes.ts'
+import { accountId, readTemplate, type Template } from './template.ts'
+
+export type StackOptions = {
+  /**
+   * Keeps everything over a restart.
+   * @default a folder for temporary files, removed at the end, with the services in memory
+   */
+  stateFolder?: string
+  /**
+   * Virtual seconds in a real one.
+   * @default 1
+   */
+  clockFactor?: number
+  /**
+   * The functions that run; the queues of the others fill up.
+   * @default all that `serverless.yml` names
+   */
+  functions?: readonly string[]
+  /** Files that export `handler`, by function name, in the place of the built ones. */
+  handlerFiles?: Record<string, string>
+  /** @default `dist/functions` of the project */
+  distFolder?: string
+  /** More environment for the functions; undefined takes a variable away. */
+  env?: Record<string, string | undefined>
+  /**
+   * Where the functions find Gemini; without `baseUrl` at Google.
+   * @default a key that opens nothing, at an address where nobody listens
+   */
+  gemini?: { baseUrl?: string; apiKey: string }
+  /** Told each line that a function writes. */
+  log?: (line: LogLine) => void
+  /**
+   * Starts with the pollers paused.
+   * @default false
+   */
+  paused?: boolean
+}
+
+/** The whole of Darkroom on this machine: the services, the functions as built and the pollers between them. */
+export type Stack = AsyncDisposable &
+  Omit<Clients, 'destroy'> & {
+    readonly clock: Clock
+    /** What the functions get: names, URLs and addresses under the names that the design gives them. */
+    readonly env: Readonly<Record<string, string>>
+    readonly lambda: LambdaHost
+    /** By function name. */
+    readonly pollers: Readonly<Record<string, QueuePoller>>
+    readonly stateFolder: string
+    /** S3, SQS and SNS. */
+    readonly endpoint: string
+    readonly dynamodbEndpoint: string
+    /** The URL of a queue by its local name, for one `darkroom-jobs-dead-letter`. */
+    queueUrl(name: string): string
+    /** A queue that gets every message of the results topic, as it was published. */
+    readonly resultsFeedUrl: string
+    pausePollers(): Promise<void>
+    resumePollers(): void
+    /** Ends everything in order. May be called twice. */
+    close(): Promise<void>
+    /** Ends everything as a power cut would; only a given state folder remains. */
+    kill(): Promise<void>
+  }
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+const resultsFeed = 'results-feed'
+
+/** Starts the local stack on free ports of the loopback. What had started is closed when the rest fails to. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  await using starting = new AsyncDisposableStack()
+  const stateFolder = openStateFolder(options.stateFolder, starting)
+  const clock = openClock(stateFolder, options.clockFactor ?? 1)
+  const template = readTemplate(project)
+
+  const storage = await startStorage({
+    folder: options.stateFolder && join(stateFolder, 'aws'),
+    clockFactor: clock.factor,
+    clockStart: clock.start,
+    resources: toFauxqsResources(template),
+  })
+  starting.defer(storage.close)
+  const { destroy, ...clients } = createClients(storage)
+  starting.defer(destroy)
+  const env = buildEnvironment(template, storage, options)
+  await Promise.all(template.tables.map(table => createTable(clients.dynamodb, table)))
+  await uploadRecipes(clients.s3, env.RECIPES_BUCKET ?? '', join(project, 'infra/recipes'))
+
+  const functions = selectFunctions(template, options)
+  const lambda = createLambdaHost({ functions, env, clock, logFolder: join(stateFolder, 'logs') })
+  if (options.log) lambda.events.on('line', options.log)
+  const pollers = startPollers(template, functions, clients, storage, lambda)
+  starting.defer(async () => {
+    const all = Object.values(pollers)
+    await Promise.all(all.map(poller => poller.pause()))
+    // Not waited for: a batch may take its five minutes, and its messages are safe in the queue.
+    await lambda.close()
+    await Promise.all(all.map(poller => poller.close()))
+  })
+  const pausePollers = async () => {
+    await Promise.all(Object.values(pollers).map(poller => poller.pause()))
+  }
+  if (options.paused) await pausePollers()
+
+  const running = starting.move()
+  const close = () => running.disposeAsync()
+  return {
+    ...clients,
+    clock,
+    env,
+    lambda,
+    pollers,
+    stateFolder,
+    endpoint: storage.endpoint,
+    dynamodbEndpoint: storage.dynamodbEndpoint,
+    queueUrl: name => toQueueUrl(storage, name),
+    resultsFeedUrl: toQueueUrl(storage, resultsFeed),
+    pausePollers,
+    resumePollers() {
+      for (const poller of Object.values(pollers)) poller.resume()
+    },
+    close,
+    async kill() {
+      await Promise.all([storage.kill(), lambda.close()])
+      await close()
+    },
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function openStateFolder(given: string | undefined, starting: AsyncDisposableStack): string {
+  if (given !== undefined) {
+    mkdirSync(given, { recursive: true })
+    return given
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'darkroom-'))
+  starting.defer(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+function toFauxqsResources({ buckets, queues, topics }: Template) {
+  const feeds = topics.map(({ name }) => ({ queueName: resultsFeed, topicName: name }))
+  return { buckets, queues, topics, feeds }
+}
+
+const nobodyListens = 'http://127.0.0.1:9'
+
+function buildEnvironment(template: Template, storage: Storage, { env, gemini }: StackOptions): Record<string, string> {
+  const deployed = Object.entries(template.environment(storage.endpoint))
+  const values: Record<string, string | undefined> = {
+    // Secrets lie in the parameter store when deployed, and there is none here.
+    ...Object.fromEntries(deployed.filter(([name]) => !name.endsWith('_PARAMETER'))),
+    GEMINI_API_KEY: gemini?.apiKey ?? 'no-key',
+    GOOGLE_GEMINI_BASE_URL: gemini ? gemini.baseUrl : nobodyListens,
+    AWS_ENDPOINT_URL: storage.endpoint,
+    AWS_ENDPOINT_URL_DYNAMODB: storage.dynamodbEndpoint,
+    ...env,
+  }
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
+}
+
+function selectFunctions(template: Template, { functions, handlerFiles = {}, distFolder }: StackOptions) {
+  const unknown = functions?.find(name => !template.functions.some(spec => spec.name === name))
+  if (unknown) throw new Error(`serverless.yml has no function ${unknown}`)
+  return template.functions
+    .filter(({ name }) => functions?.includes(name) ?? true)
+    .map(({ name, timeoutMs, memoryMb, sources }) => ({
+      name,
+      timeoutMs,
+      memoryMb,
+      file: handlerFiles[name] ?? join(distFolder ?? join(project, 'dist/functions'), name, 'index.mjs'),
+      maximumEnvironments: sources[0]?.maximumConcurrency ?? 1,
+    }))
+}
+
+function startPollers(
+  template: Template,
+  functions: { name: string }[],
+  { sqs }: Pick<Clients, 'sqs'>,
+  storage: Storage,
+  lambda: LambdaHost,
+): Record<string, QueuePoller> {
+  const sources = functions.flatMap(({ name }) =>
+    (template.functions.find(spec => spec.name === name)?.sources ?? []).map(source => ({ name, source })),
+  )
+  return Object.fromEntries(
+    sources.map(({ name, source }) => {
+      const queueUrl = toQueueUrl(storage, source.queueName)
+      const invoke = (event: unknown) => lambda.invoke(name, event)
+      return [name, startQueuePoller({ ...source, sqs, queueUrl, invoke })]
+    }),
+  )
+}
+
+function toQueueUrl({ endpoint }: Storage, name: string): string {
+  return `${endpoint}/${accountId}/${name}`
+}
