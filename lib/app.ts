@@ -1,0 +1,84 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { S3Client } from '@aws-sdk/client-s3'
+import { SNSClient } from '@aws-sdk/client-sns'
+import { SQSClient } from '@aws-sdk/client-sqs'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import { readUploads } from './aws/events.ts'
+import { createLedger } from './aws/ledger.ts'
+import { createQueue, type Delivery, type Open } from './aws/queue.ts'
+import { createRecipeBucket } from './aws/recipe-bucket.ts'
+import { createSecret } from './aws/secrets.ts'
+import { createStorage } from './aws/storage.ts'
+import { createTopic } from './aws/topic.ts'
+import { readConfig } from './config.ts'
+import { createEdit, Held } from './edit.ts'
+import { EditError } from './errors.ts'
+import { createGemini } from './gemini/client.ts'
+import { type Intake, openJobMessage, openUpload } from './intake.ts'
+import { parseJson } from './job.ts'
+import { createLog } from './log.ts'
+
+/** A function that Lambda feeds from a queue. */
+export type QueueHandler = (
+  event: SQSEvent,
+  context: Pick<Context, 'getRemainingTimeInMillis'>,
+) => Promise<SQSBatchResponse>
+
+/** Wiring: environment → config → clients → the functions' handlers. Refuses to start with `ERR_CONFIG_INVALID`. */
+export function createApp(env: Record<string, string | undefined>) {
+  const config = readConfig(env)
+  const log = createLog()
+  const now = Date.now
+  const sqs = new SQSClient()
+  const storage = createStorage(new S3Client())
+  const recipes = createRecipeBucket(storage, config.buckets.recipes, now, fault =>
+    log.error('settings.json is faulty', { fault }),
+  )
+  const apiKey = createSecret(new SSMClient(), {
+    value: config.gemini.apiKey,
+    parameter: config.gemini.apiKeyParameter,
+  })
+  const edit = createEdit({
+    ledger: createLedger(new DynamoDBClient(), config.ledgerTable, now),
+    storage,
+    recipes,
+    topic: createTopic(new SNSClient(), config.resultsTopicArn),
+    gemini: createGemini({ apiKey, baseUrl: config.gemini.baseUrl, now }),
+    resultsBucket: config.buckets.results,
+    inputBuckets: config.inputBuckets,
+    now,
+    log,
+  })
+  const uploadSources = { storage, recipes, recipesBucket: config.buckets.recipes, uploadedJobs: config.uploadedJobs }
+  const isHeld = (error: unknown) => error instanceof Held
+
+  /** A handler of one queue: `open` finds the jobs in a body. */
+  function handle(
+    url: string,
+    open: (...message: Parameters<Open>) => { intake: Intake; body: string }[],
+  ): QueueHandler {
+    const queue = createQueue(sqs, url, { log, now, isHeld })
+    return (event, context) => {
+      const deadlineAt = now() + context.getRemainingTimeInMillis()
+      const toDelivery = ({ intake, body }: { intake: Intake; body: string }): Delivery => ({
+        id: intake.id,
+        body,
+        run: () => edit(intake, { deadlineAt }),
+      })
+      return queue.consume(event, (body, travels) => open(body, travels).map(toDelivery))
+    }
+  }
+
+  return {
+    edit,
+    /** Messages of the jobs queue: a job each. */
+    job: handle(config.queues.jobs, (body, travels) => [{ intake: openJobMessage(body, travels), body }]),
+    /** Messages of the uploads queue: S3's notices, with an upload or several each. */
+    upload: handle(config.queues.uploads, (body, travels) => {
+      const uploads = readUploads(parseJson(body, 'the message'))
+      if (!uploads) throw new EditError('ERR_JOB_UNREADABLE', 'the message is no S3 event notification')
+      return uploads.map(({ notice, body }) => ({ intake: openUpload(notice, travels, uploadSources), body }))
+    }),
+  }
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto'
+import { type Code, EditError } from '../errors.ts'
+import { type Inspection, inspectImage } from '../image.ts'
+import type { JobInput } from '../job.ts'
+import type { InputFacts } from '../result.ts'
+import { type ObjectFacts, type Pin, type Storage, splitUri } from './storage.ts'
+
+/** Gemini's Files API would take more; a photo that large is a mistake more often than a wish. */
+const INPUT_LIMIT_BYTES = 50_000_000
+/** The largest sensors of 2026 have 200 megapixels; a header that says more is a decompression bomb or nonsense. */
+const INPUT_LIMIT_PIXELS = 200_000_000
+
+export type Input = { facts: InputFacts; bytes: Buffer; role?: JobInput['role'] }
+
+export type InputRules = {
+  allowedBuckets: readonly string[]
+  /** The version that a job began with, or that an upload's notice names, by URI. */
+  pins: ReadonlyMap<string, Pin>
+  /** Whether inputs of these sizes fit into one request. */
+  fits: (sizesBytes: number[]) => boolean
+}
+
+/** The inputs of a job, in order: each one's size is asked for before a byte is fetched, and what was asked for is what is fetched. */
+export async function readInputs(storage: Storage, inputs: readonly JobInput[], rules: InputRules): Promise<Input[]> {
+  for (const { uri } of inputs) checkBucket(uri, rules.allowedBuckets)
+  const heads = await Promise.all(inputs.map(({ uri }) => headInput(storage, uri, rules.pins.get(uri))))
+  const sizes = heads.map(head => head.sizeBytes)
+  if (!rules.fits(sizes)) {
+    const total = Math.round(sizes.reduce((sum, size) => sum + size, 0) / 1e6)
+    throw new EditError(
+      'ERR_INPUT_TOO_LARGE',
+      `the ${inputs.length} inputs together have ${total} MB: they don't fit into one request`,
+    )
+  }
+  return Promise.all(inputs.map((input, index) => readInput(storage, input, heads[index] as ObjectFacts)))
+}
+
+function checkBucket(uri: string, allowed: readonly string[]): void {
+  const { Bucket } = splitUri(uri)
+  if (allowed.includes(Bucket)) return
+  throw new EditError(
+    'ERR_INPUT_BUCKET',
+    `${uri}: inputs may come from ${allowed.join(', ')}; add ${Bucket} to INPUT_BUCKETS`,
+  )
+}
+
+async function headInput(storage: Storage, uri: string, pin: Pin | undefined): Promise<ObjectFacts> {
+  const head = await storage.head(uri, pin?.versionId)
+  if (!head) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} does not exist`)
+  if (pin && pin.etag !== '' && head.etag !== pin.etag)
+    throw new EditError('ERR_INPUT_CHANGED', `${uri} was overwritten while its job was under way`)
+  if (head.sizeBytes === 0) throw new EditError('ERR_INPUT_EMPTY', `${uri} has no bytes`)
+  if (head.sizeBytes <= INPUT_LIMIT_BYTES) return head
+  const size = Math.round(head.sizeBytes / 1e6)
+  throw new EditError(
+    'ERR_INPUT_TOO_LARGE',
+    `${uri} has ${size} MB: inputs are taken up to ${INPUT_LIMIT_BYTES / 1e6} MB`,
+  )
+}
+
+async function readInput(storage: Storage, { uri, role }: JobInput, { etag, versionId }: ObjectFacts): Promise<Input> {
+  const bytes = await storage.read(uri, { etag, versionId })
+  if (!bytes) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} does not exist any more`)
+  const image = inspectImage(bytes)
+  if (image.fault) throw new EditError(FAULT_CODES[image.fault], `${uri} ${FAULT_WORDS[image.fault]}: ${image.detail}`)
+  const { mimeType, width, height } = image
+  if (width * height > INPUT_LIMIT_PIXELS) {
+    const most = INPUT_LIMIT_PIXELS / 1e6
+    throw new EditError(
+      'ERR_INPUT_TOO_LARGE',
+      `${uri} has ${width}×${height} pixels: inputs are taken up to ${most} megapixels`,
+    )
+  }
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  return { facts: { uri, etag, versionId, sha256, mimeType, width, height }, bytes, role }
+}
+
+type Fault = NonNullable<Inspection['fault']>
+
+const FAULT_CODES = {
+  empty: 'ERR_INPUT_EMPTY',
+  'not-an-image': 'ERR_INPUT_NOT_AN_IMAGE',
+  damaged: 'ERR_INPUT_DAMAGED',
+} as const satisfies Record<Fault, Code>
+
+const FAULT_WORDS = {
+  empty: 'is empty',
+  'not-an-image': 'is not a PNG, JPEG, WebP, HEIC or HEIF',
+  damaged: 'is damaged',
+} as const satisfies Record<Fault, string>

@@ -1,0 +1,212 @@
+import {
+  type AttributeValue,
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb'
+import type { Code } from '../errors.ts'
+import type { Attempt, InputFacts, Status } from '../result.ts'
+import { callAws } from './faults.ts'
+
+/**
+ * Every job's row, and how it moves. Each arrow is one conditional write; those out of `running` are conditioned on the
+ * claim's number, so a function that lost its claim can write nothing more.
+ *
+ *            claim                      attempt ↺ (count it, then call)
+ *   (none) ────────▶ running, claim n ──────────────┐
+ *                     │  ▲  ▲                       │
+ *              wait   │  │  └─ claim n+1: the lease │ close
+ *                     ▼  │     ended, owner is dead ▼
+ *                   waiting                       done · refused · failed
+ *                        └─ claim n+1: its time came
+ *
+ * A lease ends at the owner's deadline plus a margin and is never renewed: Lambda kills the owner before it ends.
+ */
+export type JobStatus = 'running' | 'waiting' | 'batched' | Status
+
+/** What an owner knows of the job it claimed: all that earlier claims left behind. */
+export type Claim = {
+  id: string
+  number: number
+  /** Calls begun over all claims; the replies that were kept are numbered by it. */
+  calls: number
+  attempts: Attempt[]
+  firstSeenAt: number
+  /** The job as it runs, from the first call on: a recipe that changes later changes nothing. */
+  job: string | undefined
+  inputs: InputFacts[] | undefined
+}
+
+export type ClaimOutcome =
+  | { kind: 'claimed'; claim: Claim }
+  /** Somebody else works on it, or its time has not come. */
+  | { kind: 'held'; until: number; by: 'lease' | 'waiting' }
+  | { kind: 'over'; status: Status }
+  /** The id stands for another job. */
+  | { kind: 'reused' }
+
+export type Ledger = ReturnType<typeof createLedger>
+
+/** Rows are forgotten after 90 days; from then on `result.json` decides. */
+const REMEMBERED_MS = 90 * 24 * 3600 * 1000
+const OVER: readonly string[] = ['done', 'refused', 'failed'] satisfies Status[]
+
+export function createLedger(dynamodb: DynamoDBClient, table: string, now: () => number = Date.now) {
+  const keyOf = (id: string) => ({ pk: { S: `job#${id}` }, sk: { S: 'job' } })
+
+  async function read(id: string) {
+    const command = new GetItemCommand({ TableName: table, Key: keyOf(id), ConsistentRead: true })
+    const { Item } = await callAws(`dynamodb:GetItem on ${table}`, () => dynamodb.send(command))
+    return Item
+  }
+
+  /** One conditional write; `undefined` when the condition does not hold. Every write leaves the time and the expiry. */
+  async function update(id: string, change: { set: string; condition: string; values: Record<string, unknown> }) {
+    const expiresAt = Math.floor((now() + REMEMBERED_MS) / 1000)
+    const command = new UpdateItemCommand({
+      TableName: table,
+      Key: keyOf(id),
+      UpdateExpression: `SET #kind = :kind, updatedAt = :updatedAt, expiresAt = :expiresAt, ${change.set}`,
+      ConditionExpression: change.condition,
+      ExpressionAttributeNames: { '#status': 'status', '#hash': 'hash', '#kind': 'kind' },
+      ExpressionAttributeValues: toAttributes({
+        ...change.values,
+        ':kind': 'job',
+        ':updatedAt': new Date(now()).toISOString(),
+        ':expiresAt': expiresAt,
+      }),
+      ReturnValues: 'ALL_NEW',
+    })
+    return callAws(`dynamodb:UpdateItem on ${table}`, async () => {
+      try {
+        return (await dynamodb.send(command)).Attributes
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return undefined
+        throw error
+      }
+    })
+  }
+
+  const OWNED = '#status = :running AND claim = :claim AND #hash <> :none'
+
+  async function updateOwned(claim: Claim, set: string, values: Record<string, unknown>): Promise<void> {
+    const written = await update(claim.id, {
+      set,
+      condition: OWNED,
+      values: { ':running': 'running', ':claim': claim.number, ':none': '', ...values },
+    })
+    if (!written) throw new LostClaim(claim)
+  }
+
+  return {
+    /** Takes the job for one owner until `leaseUntil` (epoch milliseconds), or says why not. `hash` tells contents of one id apart. */
+    async claim(id: string, facts: { hash: string; leaseUntil: number; firstSeenAt: number }): Promise<ClaimOutcome> {
+      const written = await update(id, {
+        set: '#status = :running, claim = if_not_exists(claim, :zero) + :one, leaseUntil = :lease, firstSeenAt = if_not_exists(firstSeenAt, :firstSeen), #hash = :hash',
+        condition:
+          'attribute_not_exists(pk) OR (#hash = :hash AND ((#status = :running AND leaseUntil < :now) OR (#status = :waiting AND waitUntil <= :now)))',
+        values: {
+          ':running': 'running',
+          ':waiting': 'waiting',
+          ':zero': 0,
+          ':one': 1,
+          ':lease': facts.leaseUntil,
+          ':firstSeen': facts.firstSeenAt,
+          ':hash': facts.hash,
+          ':now': now(),
+        },
+      })
+      return written ? { kind: 'claimed', claim: toClaim(id, written) } : explain(await read(id), facts.hash, now())
+    },
+
+    /** Counts a call before it is made, and pins what it is made of. The number names the reply that will be kept. */
+    async attempt(claim: Claim, pinned: { job: string; inputs: InputFacts[] }): Promise<void> {
+      claim.calls += 1
+      claim.job = pinned.job
+      claim.inputs = pinned.inputs
+      await updateOwned(claim, 'calls = :calls, job = :job, inputs = :inputs, attempts = :attempts', {
+        ':calls': claim.calls,
+        ':job': pinned.job,
+        ':inputs': JSON.stringify(pinned.inputs),
+        ':attempts': JSON.stringify(claim.attempts),
+      })
+    },
+
+    /** Gives the job back until `until`, with the reason: no failure, and no claim. */
+    async wait(claim: Claim, until: number, reason: { code: Code | 'ERR_INTERNAL' }): Promise<void> {
+      await updateOwned(claim, '#status = :waiting, waitUntil = :until, waitReason = :code, attempts = :attempts', {
+        ':waiting': 'waiting',
+        ':until': until,
+        ':code': reason.code,
+        ':attempts': JSON.stringify(claim.attempts),
+      })
+    },
+
+    /** Ends the job, once. `resultUri` is where `result.json` lies. */
+    async close(claim: Claim, end: { status: Status; code?: Code; usd: number; resultUri: string }): Promise<void> {
+      await updateOwned(claim, '#status = :status, resultUri = :uri, usd = :usd, code = :code, attempts = :attempts', {
+        ':status': end.status,
+        ':uri': end.resultUri,
+        ':usd': end.usd,
+        ':code': end.code ?? '-',
+        ':attempts': JSON.stringify(claim.attempts),
+      })
+    },
+
+    /** A job's row as plain values, for people and tests. */
+    async show(id: string): Promise<Record<string, string | number> | undefined> {
+      const item = await read(id)
+      return (
+        item &&
+        Object.fromEntries(
+          Object.entries(item).map(([name, value]) => [
+            name,
+            value.N !== undefined ? Number(value.N) : (value.S ?? ''),
+          ]),
+        )
+      )
+    },
+  }
+}
+
+/** The claim's number is no longer the ledger's: the lease ended, and somebody else took the job over. Nobody may go on. */
+export class LostClaim extends Error {
+  override readonly name = 'LostClaim'
+  constructor(claim: Claim) {
+    super(`job ${claim.id}: claim ${claim.number} is no longer the current one`)
+  }
+}
+
+type Item = Record<string, AttributeValue>
+
+function toClaim(id: string, item: Item): Claim {
+  return {
+    id,
+    number: Number(item.claim?.N),
+    calls: Number(item.calls?.N ?? 0),
+    attempts: JSON.parse(item.attempts?.S ?? '[]') as Attempt[],
+    firstSeenAt: Number(item.firstSeenAt?.N),
+    job: item.job?.S,
+    inputs: item.inputs?.S ? (JSON.parse(item.inputs.S) as InputFacts[]) : undefined,
+  }
+}
+
+/** Why a claim did not succeed, from a read after it. The row may have moved in between; then it is simply held for now. */
+function explain(item: Item | undefined, hash: string, now: number): ClaimOutcome {
+  const status = item?.status?.S ?? ''
+  if (item && item.hash?.S !== hash) return { kind: 'reused' }
+  if (OVER.includes(status)) return { kind: 'over', status: status as Status }
+  const waiting = status === 'waiting'
+  const until = Number((waiting ? item?.waitUntil?.N : item?.leaseUntil?.N) ?? now)
+  return { kind: 'held', until: Math.max(until, now), by: waiting ? 'waiting' : 'lease' }
+}
+
+function toAttributes(values: Record<string, unknown>) {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? { N: String(value) } : { S: String(value) },
+    ]),
+  )
+}

@@ -1,0 +1,216 @@
+import {
+  ChangeMessageVisibilityCommand,
+  GetQueueAttributesCommand,
+  type MessageAttributeValue,
+  SendMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import { EditError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { backoffMs } from '../retry.ts'
+import { callAws } from './faults.ts'
+
+/** What travels with a job's message from the first sending on. */
+export type Travels = {
+  messageId: string
+  /** Set once Darkroom has sent it again. */
+  id?: string
+  firstSeenAt: number
+  /** How often it was sent again. */
+  sends: number
+  /** Bugs met so far; kills don't count. */
+  errors: number
+}
+
+/** One job of a message: `body` is what to send again for this job alone. */
+export type Delivery = { id: string; body: string; run: () => Promise<unknown> }
+
+/** Brings a job back later: its owner lives until then (`lease`), or its time has not come (`waiting`). */
+type HeldError = Error & { until: number; by: 'lease' | 'waiting' }
+
+export type QueueOptions = { log: Log; now: () => number; isHeld: (error: unknown) => error is HeldError }
+
+export type Queue = ReturnType<typeof createQueue>
+
+const LONGEST_DELAY_S = 900
+const LONGEST_VISIBILITY_S = 43_200
+const ERRORS_LIMIT = 5
+
+/**
+ * A queue's messages as Lambda delivers them, and the one place that decides what a rejection means:
+ *
+ * | the job                         | the message                                                       |
+ * | ------------------------------- | ----------------------------------------------------------------- |
+ * | is over                         | acknowledged                                                      |
+ * | waits, or needs a repair        | sent again with its id and a delay (≤ 900 s, chained), then acknowledged |
+ * | has a living owner              | stays, invisible until the owner's lease ends                     |
+ * | met a bug                       | sent again with growing delays; after five bugs, dead letter      |
+ * | is no job at all                | dead letter, with the reason                                      |
+ *
+ * Sent first and acknowledged after, so that a function that dies in between leaves two messages and never none.
+ */
+export function createQueue(sqs: SQSClient, url: string, { log, now, isHeld }: QueueOptions) {
+  async function send(
+    queueUrl: string,
+    body: string,
+    attributes: Record<string, string>,
+    delaySeconds: number,
+  ): Promise<void> {
+    const MessageAttributes = Object.fromEntries(
+      Object.entries(attributes).map(([name, value]): [string, MessageAttributeValue] => [
+        name,
+        { DataType: 'String', StringValue: value },
+      ]),
+    )
+    const command = new SendMessageCommand({
+      QueueUrl: queueUrl,
+      MessageBody: body,
+      DelaySeconds: delaySeconds,
+      MessageAttributes,
+    })
+    await callAws(`sqs:SendMessage on ${queueUrl}`, () => sqs.send(command))
+  }
+
+  function sendAgain(
+    { id, body }: Delivery,
+    travels: Travels,
+    delayMs: number,
+    errors = travels.errors,
+  ): Promise<void> {
+    const delaySeconds = Math.min(LONGEST_DELAY_S, Math.max(0, Math.ceil(delayMs / 1000)))
+    return send(url, body, toAttributes({ ...travels, id, sends: travels.sends + 1, errors }), delaySeconds)
+  }
+
+  async function bury(body: string, travels: Travels, reason: string): Promise<void> {
+    const attributes = { ...toAttributes(travels), 'darkroom-reason': toPrintable(reason) }
+    await send(await findDeadLetters(sqs, url), body, attributes, 0)
+  }
+
+  async function hide({ receiptHandle }: SQSRecord, until: number): Promise<void> {
+    const seconds = Math.min(LONGEST_VISIBILITY_S, Math.max(1, Math.ceil((until - now()) / 1000)))
+    const command = new ChangeMessageVisibilityCommand({
+      QueueUrl: url,
+      ReceiptHandle: receiptHandle,
+      VisibilityTimeout: seconds,
+    })
+    await callAws(`sqs:ChangeMessageVisibility on ${url}`, () => sqs.send(command))
+  }
+
+  /** Runs one job of a message; resolves to whether the message may go. */
+  async function settle(record: SQSRecord, delivery: Delivery, travels: Travels, alone: boolean): Promise<boolean> {
+    try {
+      await delivery.run()
+      return true
+    } catch (error) {
+      if (isHeld(error)) {
+        // A message with several jobs can't be hidden for one of them.
+        if (error.by === 'waiting' || !alone) await sendAgain(delivery, travels, error.until - now())
+        else await hide(record, error.until)
+        return error.by === 'waiting' || !alone
+      }
+      if (error instanceof EditError) await sendLater(delivery, travels, error)
+      else await sendAfterBug(delivery, travels, error)
+      return true
+    }
+  }
+
+  async function sendLater(delivery: Delivery, travels: Travels, error: EditError): Promise<void> {
+    const delayMs = error.retryAfterMs ?? backoffMs(travels.sends + 1)
+    const fields = { job: delivery.id, code: error.code, remedy: error.remedy, reason: error.message, delayMs }
+    if (error.remedy === 'repair') log.error('job waits for a repair', fields)
+    else log.warn('job waits', fields)
+    await sendAgain(delivery, travels, delayMs)
+  }
+
+  async function sendAfterBug(delivery: Delivery, travels: Travels, error: unknown): Promise<void> {
+    const errors = travels.errors + 1
+    log.error('job met a bug', { job: delivery.id, errors, error })
+    if (errors >= ERRORS_LIMIT)
+      await bury(delivery.body, { ...travels, id: delivery.id, errors }, `bug: ${String(error)}`)
+    else await sendAgain(delivery, travels, backoffMs(errors), errors)
+  }
+
+  async function consumeRecord(record: SQSRecord, open: Open): Promise<boolean> {
+    const travels = readTravels(record)
+    let deliveries: Delivery[]
+    try {
+      deliveries = open(record.body, travels)
+    } catch (error) {
+      if (!(error instanceof EditError)) throw error
+      log.error('message is no job', { messageId: record.messageId, code: error.code, reason: error.message })
+      await bury(record.body, travels, `${error.code}: ${error.message}`)
+      return true
+    }
+    const settled = await Promise.all(
+      deliveries.map(delivery => settle(record, delivery, travels, deliveries.length === 1)),
+    )
+    return settled.every(Boolean)
+  }
+
+  return {
+    /** Puts a body on the queue. */
+    send: (body: string) => send(url, body, {}, 0),
+
+    /** Works on all records side by side; what could not be settled stays on the queue. */
+    async consume(event: SQSEvent, open: Open): Promise<SQSBatchResponse> {
+      const gone = await Promise.all(
+        event.Records.map(record =>
+          consumeRecord(record, open).catch((error: unknown) => {
+            log.error('message could not be settled', { messageId: record.messageId, error })
+            return false
+          }),
+        ),
+      )
+      return {
+        batchItemFailures: event.Records.filter((_, index) => !gone[index]).map(({ messageId }) => ({
+          itemIdentifier: messageId,
+        })),
+      }
+    },
+  }
+}
+
+/** The jobs in a message's body; throws `ERR_JOB_UNREADABLE` where it holds none. */
+export type Open = (body: string, travels: Travels) => Delivery[]
+
+function readTravels({ messageId, messageAttributes, attributes }: SQSRecord): Travels {
+  const text = (name: string) => messageAttributes[name]?.stringValue
+  const count = (name: string) => Math.max(0, Math.trunc(Number(text(name)) || 0))
+  return {
+    messageId,
+    id: text('darkroom-id'),
+    firstSeenAt: count('darkroom-first-seen') || Number(attributes.SentTimestamp),
+    sends: count('darkroom-sends'),
+    errors: count('darkroom-errors'),
+  }
+}
+
+function toAttributes({ id, firstSeenAt, sends, errors }: Travels): Record<string, string> {
+  return {
+    ...(id === undefined ? {} : { 'darkroom-id': id }),
+    'darkroom-first-seen': String(firstSeenAt),
+    'darkroom-sends': String(sends),
+    'darkroom-errors': String(errors),
+  }
+}
+
+/** SQS takes attributes of printable text; a reason is for people and may be cut. */
+function toPrintable(reason: string): string {
+  return (
+    reason
+      .toWellFormed()
+      .replace(/[\p{Cc}\ufffe\uffff]+/gu, ' ')
+      .slice(0, 1000) || 'unknown'
+  )
+}
+
+/** The dead-letter queue as the queue itself names it, in the same account. */
+async function findDeadLetters(sqs: SQSClient, url: string): Promise<string> {
+  const command = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['RedrivePolicy'] })
+  const { Attributes } = await callAws(`sqs:GetQueueAttributes on ${url}`, () => sqs.send(command))
+  const { deadLetterTargetArn } = JSON.parse(Attributes?.RedrivePolicy ?? '{}') as { deadLetterTargetArn?: string }
+  const name = deadLetterTargetArn?.split(':').at(-1)
+  if (!name) throw new EditError('ERR_AWS_FORBIDDEN', `queue ${url} has no dead-letter queue`)
+  return `${url.slice(0, url.lastIndexOf('/'))}/${name}`
+}

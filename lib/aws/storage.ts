@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto'
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
+import { EditError } from '../errors.ts'
+import { callAws, statusOf } from './faults.ts'
+
+/** What S3 knows of an object before a byte is fetched. */
+export type ObjectFacts = { sizeBytes: number; etag: string; versionId?: string; metadata: Record<string, string> }
+
+/** Which version of an object to read: these bytes or none. */
+export type Pin = { etag: string; versionId?: string }
+
+export type Storage = ReturnType<typeof createStorage>
+
+/** S3 as Darkroom needs it. An object that isn't there is `undefined`, never an error. */
+export function createStorage(s3: S3Client) {
+  return {
+    /** Size, ETag, version and metadata, or `undefined` if there is no such object. `ERR_INPUT_FORBIDDEN` if S3 won't say. */
+    async head(uri: string, versionId?: string): Promise<ObjectFacts | undefined> {
+      const { Bucket, Key } = splitUri(uri)
+      const command = new HeadObjectCommand({ Bucket, Key, VersionId: versionId })
+      const head = await unlessMissing(`s3:HeadObject on ${uri}`, () => s3.send(command), forbidInput(uri))
+      if (!head) return undefined
+      return {
+        sizeBytes: head.ContentLength ?? 0,
+        etag: (head.ETag ?? '').replaceAll('"', ''),
+        versionId: head.VersionId === 'null' ? undefined : head.VersionId,
+        metadata: head.Metadata ?? {},
+      }
+    },
+
+    /** The object's bytes, as they were pinned; `ERR_INPUT_CHANGED` when those are gone. */
+    async read(uri: string, pin?: Pin): Promise<Buffer | undefined> {
+      const { Bucket, Key } = splitUri(uri)
+      const command = new GetObjectCommand({
+        Bucket,
+        Key,
+        VersionId: pin?.versionId,
+        IfMatch: pin && !pin.versionId ? `"${pin.etag}"` : undefined,
+      })
+      const object = await unlessMissing(
+        `s3:GetObject on ${uri}`,
+        () => s3.send(command),
+        error => {
+          if (statusOf(error) === 412)
+            throw new EditError('ERR_INPUT_CHANGED', `${uri} was overwritten while its job was under way`, {
+              cause: error,
+            })
+          forbidInput(uri)(error)
+        },
+      )
+      if (!object?.Body) return undefined
+      const body = object.Body
+      const bytes = await callAws(`s3:GetObject on ${uri}`, () => body.transformToByteArray())
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    },
+
+    /** The first thousand keys of a bucket. */
+    async list(bucket: string): Promise<string[]> {
+      const listing = await callAws(`s3:ListBucket on ${bucket}`, () =>
+        s3.send(new ListObjectsV2Command({ Bucket: bucket })),
+      )
+      return (listing.Contents ?? []).flatMap(({ Key }) => (Key === undefined ? [] : [Key]))
+    },
+
+    /** Writes an object. Metadata values are ASCII already; see `toMetadata`. */
+    async write(
+      bucket: string,
+      key: string,
+      body: Buffer | string,
+      options: { contentType: string; metadata?: Record<string, string> },
+    ): Promise<void> {
+      const { contentType, metadata } = options
+      const command = new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: body,
+        ContentType: contentType,
+        Metadata: metadata,
+      })
+      await callAws(`s3:PutObject on s3://${bucket}/${key}`, () => s3.send(command))
+    },
+  }
+}
+
+/** Bucket and key of `s3://bucket/key`; the key may hold anything, `?` and `#` too, so this is no URL. */
+export function splitUri(uri: string): { Bucket: string; Key: string } {
+  const slash = uri.indexOf('/', 5)
+  return { Bucket: uri.slice(5, slash), Key: uri.slice(slash + 1) }
+}
+
+/** Metadata as S3 takes it, printable ASCII under 2 KB together: values are percent-encoded, and cut at 400 characters. */
+export function toMetadata(values: Record<string, string | undefined>): Record<string, string> {
+  const entries = Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, encodeMetadata(value)]],
+  )
+  return Object.fromEntries(entries)
+}
+
+const METADATA_LIMIT = 400
+
+function encodeMetadata(value: string): string {
+  // Lone surrogates have no UTF-8, so encodeURIComponent refuses them.
+  const encoded = encodeURIComponent(value.toWellFormed()).replace(
+    /%(2F|3A|20)/g,
+    (match, code: string) => ({ '2F': '/', '3A': ':' })[code] ?? match,
+  )
+  return encoded.length <= METADATA_LIMIT ? encoded : encoded.slice(0, METADATA_LIMIT).replace(/%[0-9A-F]?$/, '')
+}
+
+const ROOM_FOR_FILES = 60
+const KEY_LIMIT_BYTES = 900
+
+/**
+ * The folder of a job's files: `<prefix>/<id>`. A part that would climb (`..`), vanish (empty) or trouble a terminal (control
+ * characters) is replaced by `_`; a prefix that would pass 900 bytes with its files is cut and gets a hash of the whole.
+ */
+export function toFolder(prefix: string, id: string): string {
+  const safe = prefix
+    .toWellFormed()
+    .split('/')
+    .map(part => (/^\.{0,2}$/.test(part) ? '_' : part.replace(/\p{Cc}/gu, '_')))
+    .join('/')
+  const room = KEY_LIMIT_BYTES - ROOM_FOR_FILES - id.length
+  if (Buffer.byteLength(safe) <= room) return `${safe}/${id}`
+  const hash = createHash('sha256').update(prefix).digest('hex').slice(0, 16)
+  const cut = Buffer.from(safe).subarray(0, room - hash.length - 1)
+  // A character may have been cut in the middle; its rest decodes as U+FFFD at the end.
+  return `${cut
+    .toString()
+    .replace(/\ufffd+$/, '')
+    .replace(/\/+$/, '')}-${hash}/${id}`
+}
+
+function forbidInput(uri: string): (error: unknown) => void {
+  return error => {
+    if (statusOf(error) !== 403) return
+    throw new EditError(
+      'ERR_INPUT_FORBIDDEN',
+      `S3 does not let Darkroom read ${uri}; a missing object looks the same without s3:ListBucket`,
+      { cause: error },
+    )
+  }
+}
+
+async function unlessMissing<T>(
+  action: string,
+  call: () => Promise<T>,
+  refuse: (error: unknown) => void,
+): Promise<T | undefined> {
+  try {
+    return await call()
+  } catch (error) {
+    if (statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket') return undefined
+    refuse(error)
+    return callAws(action, () => Promise.reject(error))
+  }
+}

@@ -1,0 +1,156 @@
+import type { Input } from './aws/inputs.ts'
+import type { Claim, Ledger } from './aws/ledger.ts'
+import type { Storage } from './aws/storage.ts'
+import type { Settings } from './config.ts'
+import { costOf, type Usage } from './cost.ts'
+import { EditError } from './errors.ts'
+import type { Gemini, RawReply } from './gemini/client.ts'
+import { buildRequest } from './gemini/request.ts'
+import { readReply } from './gemini/response.ts'
+import { succeed } from './models.ts'
+import { answeringModel, type Plan, replan } from './plan.ts'
+import { judgeReply, type Verdict } from './result.ts'
+import { retry } from './retry.ts'
+
+/** A reply that was judged, with what it cost. */
+export type JudgedReply = { verdict: Verdict; plan: Plan; version: string | undefined; usage: Usage; usd: number }
+
+type Pictured = JudgedReply & { verdict: Extract<Verdict, { draftMarkdown: string }> }
+
+/** All that the calls for one claimed job need. */
+export type Desk = {
+  claim: Claim
+  folder: string
+  resultsBucket: string
+  storage: Storage
+  ledger: Ledger
+  gemini: Gemini
+  settings: Settings
+  /** When Lambda ends the function, in epoch milliseconds. */
+  deadlineAt: number
+  now: () => number
+  /** Replies so far, those of earlier claims first. */
+  replies: JudgedReply[]
+}
+
+/** 4K takes 50–120 s (reported by many): a call that is begun with less is likely to be paid for and lost. */
+const CALL_NEEDS_MS = 120_000
+/** Left after the call for keeping, writing and closing. */
+const SAVE_NEEDS_MS = 20_000
+/** Calls that end without an answer may be billed, and something is wrong: this many are enough. */
+const UNANSWERED_LIMIT = 5
+
+export function replyKey(folder: string, attempt: number): string {
+  return `${folder}/response-${attempt}.json`
+}
+
+/** Replies that earlier claims paid for and kept; one with pictures is never asked for again. */
+export async function readKept(desk: Desk, plan: Plan): Promise<void> {
+  const { claim, storage, resultsBucket, folder } = desk
+  for (let attempt = 1; attempt <= claim.calls; attempt += 1) {
+    const bytes = await storage.read(`s3://${resultsBucket}/${replyKey(folder, attempt)}`)
+    if (!bytes) continue
+    desk.replies.push(judge(desk, plan, JSON.parse(bytes.toString()) as unknown))
+    if (claim.attempts.some(known => known.attempt === attempt)) continue
+    claim.attempts.push({ attempt, at: new Date(desk.now()).toISOString(), ms: 0, outcome: 'kept' })
+  }
+}
+
+/** The first reply with pictures: one that was kept, or a new one. Throws what the replies or the way there ended with. */
+export async function askForPictures(desk: Desk, plan: Plan, inputs: () => Promise<Input[]>): Promise<Pictured> {
+  let current = plan
+  for (;;) {
+    const best = desk.replies.find(hasPictures)
+    if (best) return best
+    refuseHopeless(desk.replies)
+    const reply = await retry(() => callOnce(desk, current, inputs), {
+      timeLeftMs: () => desk.deadlineAt - desk.now() - CALL_NEEDS_MS - SAVE_NEEDS_MS,
+    }).catch((error: unknown) => {
+      if (!(error instanceof EditError && error.code === 'ERR_MODEL_GONE') || current !== plan) throw error
+      current = replan(plan, succeed(plan.modelId, plan.model, desk.settings.catalogue, isoDay(desk.now())))
+      return undefined
+    })
+    if (reply) desk.replies.push(judge(desk, current, reply.json))
+  }
+}
+
+/** Throws the error of a kind of reply that came as often as it may. */
+function refuseHopeless(replies: JudgedReply[]): void {
+  for (const { verdict } of replies) {
+    if (verdict.pictures) continue
+    const { error, most } = verdict
+    const same = replies.filter(other => !other.verdict.pictures && other.verdict.error.code === error.code)
+    if (same.length >= most || replies.length >= SOFT_LIMIT) throw error
+  }
+}
+
+/** Whatever mixture of soft endings came: no job pays for more replies than this. */
+const SOFT_LIMIT = 3
+
+/** One paid call: counted before it is made, its reply kept before anything is made of it. */
+async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[]>): Promise<RawReply> {
+  const { claim, ledger, gemini, deadlineAt, now } = desk
+  const inputs = await readInputs()
+  const timeoutMs = deadlineAt - now() - SAVE_NEEDS_MS
+  if (timeoutMs < CALL_NEEDS_MS)
+    throw new EditError(
+      'ERR_TIME_SHORT',
+      `${Math.round(timeoutMs / 1000)} s are left, a call may need ${CALL_NEEDS_MS / 1000}`,
+    )
+  refuseEndless(claim)
+  await ledger.attempt(claim, { job: JSON.stringify(plan.job), inputs: inputs.map(input => input.facts) })
+  const images = inputs.map(({ bytes, facts, role }) => ({ bytes, mimeType: facts.mimeType, role }))
+  const attempt = { attempt: claim.calls, at: new Date(now()).toISOString(), model: plan.modelId }
+  const startedAt = now()
+  try {
+    const reply = await gemini.generate(buildRequest(plan.modelId, plan.job, plan.prompt, images), { timeoutMs })
+    await keep(desk, claim.calls, reply.text)
+    claim.attempts.push({ ...attempt, ms: now() - startedAt, outcome: 'reply' })
+    return reply
+  } catch (error) {
+    claim.attempts.push({
+      ...attempt,
+      ms: now() - startedAt,
+      outcome: error instanceof EditError ? error.code : 'ERR_INTERNAL',
+    })
+    throw error
+  }
+}
+
+/** A reply is money: S3 gets every second that is left to take it. */
+async function keep(
+  { storage, resultsBucket, folder, deadlineAt, now }: Desk,
+  attempt: number,
+  text: string,
+): Promise<void> {
+  const write = () => storage.write(resultsBucket, replyKey(folder, attempt), text, { contentType: 'application/json' })
+  await retry(write, { tries: 100, timeLeftMs: () => deadlineAt - now() - 1000 })
+}
+
+const UNANSWERED: readonly string[] = ['ERR_GEMINI_TIMEOUT', 'ERR_GEMINI_BROKE_OFF']
+
+/** A call of which nothing is known was ended by Lambda: the function was killed, or ran out of time or memory. */
+function refuseEndless(claim: Claim): void {
+  const killed = claim.calls - claim.attempts.length
+  const unanswered = killed + claim.attempts.filter(({ outcome }) => UNANSWERED.includes(outcome)).length
+  if (unanswered < UNANSWERED_LIMIT) return
+  throw new EditError(
+    'ERR_GEMINI_NO_ANSWER',
+    `${unanswered} calls ended without an answer, ${killed} of them with their function`,
+  )
+}
+
+function judge(desk: Desk, plan: Plan, json: unknown): JudgedReply {
+  const reply = readReply(json)
+  const answered = answeringModel(plan, desk.settings.catalogue, reply.modelVersion)
+  const usd = costOf(reply.usage, answered, plan.job.lane)
+  return { verdict: judgeReply(reply), plan, version: reply.modelVersion, usage: reply.usage, usd }
+}
+
+function hasPictures(reply: JudgedReply): reply is Pictured {
+  return reply.verdict.pictures !== undefined
+}
+
+export function isoDay(time: number): string {
+  return new Date(time).toISOString().slice(0, 10)
+}

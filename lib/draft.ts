@@ -1,0 +1,62 @@
+import type { Claim } from './aws/ledger.ts'
+import type { Desk } from './calls.ts'
+import { ERRORS } from './errors.ts'
+import type { Result } from './result.ts'
+
+/** The result of a job that has just begun: filled on the way, so that it also tells of a job that fails half-way. */
+export function openDraft(claim: Claim, now: number): Result {
+  const firstSeenAt = new Date(claim.firstSeenAt).toISOString()
+  return {
+    job: { id: claim.id },
+    status: 'failed',
+    images: [],
+    inputs: claim.inputs ?? [],
+    cost: { usd: 0, lane: 'now' },
+    attempts: claim.attempts,
+    timing: { firstSeenAt, startedAt: new Date(now).toISOString(), endedAt: '', inputsMs: 0, modelMs: 0 },
+    warnings: [],
+  }
+}
+
+/** Adds up what is known at the end, whichever end it was: every reply was paid for, those without a picture too. */
+export function closeDraft(draft: Result, { replies, claim }: Desk, now: number): void {
+  const last = replies.at(-1)
+  const usd = replies.reduce((sum, reply) => sum + reply.usd, 0)
+  draft.usage = last?.usage
+  draft.cost = { usd: roundUsd(usd), lane: draft.job.lane ?? 'now', pricesAsOf: last?.plan.model.prices.asOf }
+  if (last && !last.verdict.pictures) draft.text = last.verdict.words || undefined
+  draft.warnings = [...new Set(draft.warnings)]
+  draft.attempts = claim.attempts
+  draft.timing.endedAt = new Date(now).toISOString()
+  draft.timing.modelMs = claim.attempts.reduce((sum, { ms }) => sum + ms, 0)
+}
+
+/** To a millionth of a dollar: sums of binary fractions otherwise end in …0000002. */
+function roundUsd(usd: number): number {
+  return Math.round(usd * 1e6) / 1e6
+}
+
+/** One wide line a job: everything but words and bytes. */
+export function toLogLine({
+  job,
+  status,
+  error,
+  model,
+  images,
+  cost,
+  attempts,
+  timing,
+}: Result): Record<string, unknown> {
+  return {
+    job: job.id,
+    operation: job.operation,
+    status,
+    code: error?.code,
+    remedy: error && ERRORS[error.code].remedy,
+    model: model?.used,
+    images: images.length,
+    usd: cost.usd,
+    calls: attempts.length,
+    ...timing,
+  }
+}

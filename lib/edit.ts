@@ -1,0 +1,202 @@
+import { readInputs } from './aws/inputs.ts'
+import { type Claim, type Ledger, LostClaim } from './aws/ledger.ts'
+import type { RecipeBucket } from './aws/recipe-bucket.ts'
+import { type Pin, type Storage, toFolder } from './aws/storage.ts'
+import type { Topic } from './aws/topic.ts'
+import { askForPictures, type Desk, isoDay, readKept } from './calls.ts'
+import type { Settings } from './config.ts'
+import { closeDraft, openDraft, toLogLine } from './draft.ts'
+import { EditError } from './errors.ts'
+import { compareWithWish, type Files, finish, resultKey, toFiles, wordsIn } from './finish.ts'
+import type { Gemini } from './gemini/client.ts'
+import { fitsInline } from './gemini/request.ts'
+import type { Intake } from './intake.ts'
+import { type Job, parseJob } from './job.ts'
+import type { Log } from './log.ts'
+import { makePlan } from './plan.ts'
+import { type InputFacts, type Result, type Status, toResultError } from './result.ts'
+import { backoffMs } from './retry.ts'
+
+export type Deps = {
+  ledger: Ledger
+  storage: Storage
+  topic: Topic
+  recipes: RecipeBucket
+  gemini: Gemini
+  resultsBucket: string
+  inputBuckets: readonly string[]
+  now: () => number
+  log: Pick<Log, 'info'>
+}
+
+export type Ended = { id: string; status: Status }
+
+/** The job is another owner's until then (`lease`), or its time has not come (`waiting`): it has to be brought again then. */
+export class Held extends Error {
+  override readonly name = 'Held'
+  readonly until: number
+  readonly by: 'lease' | 'waiting'
+  constructor(id: string, until: number, by: 'lease' | 'waiting') {
+    super(`job ${id} is held by its ${by} until ${new Date(until).toISOString()}`)
+    this.until = until
+    this.by = by
+  }
+}
+
+/** The clocks of AWS's machines agree to well below this; Lambda's kill comes before a lease that ends this much later. */
+const LEASE_MARGIN_MS = 10_000
+const HOUR_MS = 3_600_000
+/** How often a fault that an operator must mend is looked at again. */
+const PROBE_MS = 60_000
+
+export type Edit = (intake: Intake, time: { deadlineAt: number }) => Promise<Ended>
+
+/**
+ * One edit, whoever asked: claim, inputs, request, Gemini, parts, result. Resolves when the job is over, well or badly, and
+ * rejects when it is not: with `Held`, with an `EditError` whose `retryAfterMs` says when to come again, or with a bug.
+ */
+export function createEdit(deps: Deps): Edit {
+  const { ledger, now } = deps
+
+  return async function edit(intake, { deadlineAt }) {
+    const { id, hash, firstSeenAt } = intake
+    const outcome = await ledger.claim(id, { hash, firstSeenAt, leaseUntil: deadlineAt + LEASE_MARGIN_MS })
+    if (outcome.kind === 'over') return { id, status: outcome.status }
+    if (outcome.kind === 'held') throw new Held(id, outcome.until, outcome.by)
+    if (outcome.kind === 'reused') return edit(answerReuse(intake), { deadlineAt })
+    try {
+      return await work(deps, outcome.claim, intake, deadlineAt)
+    } catch (error) {
+      throw await giveBack(ledger, outcome.claim, error, now())
+    }
+  }
+}
+
+/** What the id stands for is not touched, so the answer lies under an id of its own. */
+function answerReuse(intake: Intake): Intake {
+  const message = `id ${intake.id} belongs to another job; this one, with other content, was not run`
+  return {
+    ...intake,
+    id: intake.spareId,
+    hash: 'reused',
+    read: () => Promise.reject(new EditError('ERR_JOB_ID_REUSED', message)),
+  }
+}
+
+async function work(deps: Deps, claim: Claim, intake: Intake, deadlineAt: number): Promise<Ended> {
+  const { recipes, storage, now, resultsBucket } = deps
+  const settings = await recipes.settings()
+  const draft = openDraft(claim, now())
+  const desk: Desk = { ...deps, claim, settings, deadlineAt, folder: toFolder(intake.prefix, claim.id), replies: [] }
+  let files: Files = []
+  try {
+    const job = claim.job ? parseJob(JSON.parse(claim.job)) : await intake.read()
+    draft.job = { ...job, id: claim.id }
+    desk.folder = toFolder(job.prefix ?? intake.prefix, claim.id)
+    const known = claim.number === 1 ? await storage.read(`s3://${resultsBucket}/${resultKey(desk.folder)}`) : undefined
+    if (known)
+      return await closeKnown(
+        deps.ledger,
+        claim,
+        JSON.parse(known.toString()) as Result,
+        `s3://${resultsBucket}/${resultKey(desk.folder)}`,
+      )
+    files = await produce(deps, desk, intake, job, draft)
+    draft.status = 'done'
+  } catch (error) {
+    const final = toFinalError(error, claim, settings, now())
+    if (!final) throw error
+    Object.assign(draft, toResultError(final))
+  }
+  closeDraft(draft, desk, now())
+  await finish(deps, claim, desk.folder, draft, files, intake.source)
+  deps.log.info('job over', toLogLine(draft))
+  return { id: claim.id, status: draft.status }
+}
+
+/** The middle of the flow: what it learns on the way is in the draft also when it throws. */
+async function produce(deps: Deps, desk: Desk, intake: Intake, job: Job, draft: Result): Promise<Files> {
+  const { claim, folder, now } = desk
+  const plan = makePlan(job, desk.settings, isoDay(now()))
+  draft.job = { ...job, id: claim.id, prompt: plan.prompt }
+  draft.labels = job.labels
+  draft.model = { requested: plan.requested, used: plan.modelId }
+  draft.warnings.push(...plan.warnings)
+  await readKept(desk, plan)
+  const readOnce = once(async () => {
+    const startedAt = now()
+    const pins = claim.inputs ? toPins(claim.inputs) : intake.pins
+    const inputs = await readInputs(deps.storage, job.inputs, {
+      allowedBuckets: deps.inputBuckets,
+      pins,
+      fits: fitsInline,
+    })
+    draft.inputs = inputs.map(input => input.facts)
+    draft.timing.inputsMs = now() - startedAt
+    return inputs
+  })
+  const { verdict, plan: ran, version } = await askForPictures(desk, plan, readOnce)
+  draft.model = { requested: plan.requested, used: ran.modelId, version }
+  draft.warnings.push(...ran.warnings, ...verdict.warnings, ...compareWithWish(ran, verdict.pictures))
+  const { files, images } = toFiles(folder, verdict, job)
+  draft.images = images
+  draft.text = wordsIn(verdict.markdown)
+  return files
+}
+
+function toPins(inputs: InputFacts[]): Map<string, Pin> {
+  return new Map(inputs.map(({ uri, etag, versionId }) => [uri, { etag, versionId }]))
+}
+
+/** A `result.json` that is there although the ledger forgot the job decides. */
+async function closeKnown(
+  ledger: Ledger,
+  claim: Claim,
+  { status, cost, error }: Result,
+  resultUri: string,
+): Promise<Ended> {
+  await ledger.close(claim, { status, code: error?.code, usd: cost.usd, resultUri })
+  return { id: claim.id, status }
+}
+
+/** The error that ends the job, or `undefined` when it is not over: nobody can change a `wait`, but it may have lasted too long. */
+function toFinalError(error: unknown, claim: Claim, settings: Settings, now: number): EditError | undefined {
+  if (!(error instanceof EditError)) return undefined
+  if (error.remedy === 'change') return error
+  const hours = (now - claim.firstSeenAt) / HOUR_MS
+  if (hours <= settings.maxWaitHours) return undefined
+  const message = `the job waited ${Math.floor(hours)} h, maxWaitHours is ${settings.maxWaitHours}; last reason: ${error.code}: ${error.message}`
+  return new EditError('ERR_JOB_WAITED_TOO_LONG', message, { cause: error })
+}
+
+/** Puts a job that is not over back on its shelf, and says in the error when to come again. */
+async function giveBack(ledger: Ledger, claim: Claim, error: unknown, now: number): Promise<unknown> {
+  if (error instanceof LostClaim) return new Held(claim.id, now + PROBE_MS, 'lease')
+  const delayMs = delayOf(error, claim)
+  const code = error instanceof EditError ? error.code : 'ERR_INTERNAL'
+  try {
+    await ledger.wait(claim, now + delayMs, { code })
+  } catch (fault) {
+    if (fault instanceof LostClaim) return new Held(claim.id, now + PROBE_MS, 'lease')
+    // The lease ends by itself; the first error is the one that tells.
+  }
+  if (!(error instanceof EditError)) return error
+  return new EditError(error.code, error.message, { cause: error, retryAfterMs: delayMs })
+}
+
+function delayOf(error: unknown, claim: Claim): number {
+  if (!(error instanceof EditError)) return 0
+  if (error.code === 'ERR_TIME_SHORT') return 0
+  if (error.remedy === 'repair') return PROBE_MS
+  return error.retryAfterMs === undefined
+    ? backoffMs(claim.number)
+    : Math.ceil(error.retryAfterMs * (1 + Math.random() / 10))
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined
+  return () => {
+    running ??= read()
+    return running
+  }
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import type { Claim, Ledger } from './aws/ledger.ts'
+import { type Storage, toMetadata } from './aws/storage.ts'
+import type { Topic } from './aws/topic.ts'
+import type { JudgedReply } from './calls.ts'
+import type { Job } from './job.ts'
+import { expectedPixels } from './models.ts'
+import type { Picture } from './parts.ts'
+import type { ImageFacts, Result } from './result.ts'
+
+export type Finishers = { storage: Storage; topic: Topic; ledger: Ledger; resultsBucket: string }
+
+/** Files of a result beside `result.json` itself. */
+export type Files = { key: string; body: Buffer | string; contentType: string }[]
+
+/** The pictures and texts of a reply as files of a folder. */
+export function toFiles(
+  folder: string,
+  verdict: Extract<JudgedReply['verdict'], { draftMarkdown: string }>,
+  job: Job,
+): { files: Files; images: ImageFacts[] } {
+  const toFile = ({ name, bytes, mimeType }: Picture) => ({
+    key: `${folder}/${name}`,
+    body: bytes,
+    contentType: mimeType,
+  })
+  const files: Files = verdict.pictures.map(toFile)
+  if (wordsIn(verdict.markdown)) files.push(toMarkdown(folder, 'text', verdict.markdown))
+  if (job.thinkingConfig?.includeThoughts) {
+    files.push(...verdict.drafts.map(toFile))
+    if (verdict.draftMarkdown !== '') files.push(toMarkdown(folder, 'thoughts', verdict.draftMarkdown))
+  }
+  return { files, images: verdict.pictures.map(picture => toImageFacts(folder, picture)) }
+}
+
+/** The text with its pictures' places, or `undefined` where it has pictures only. */
+export function wordsIn(markdown: string): string | undefined {
+  return markdown.replace(/!\[[^\]]*\]\([^)]*\)/g, '').trim() === '' ? undefined : markdown
+}
+
+function toMarkdown(folder: string, stem: string, body: string) {
+  return { key: `${folder}/${stem}.md`, body: `${body}\n`, contentType: 'text/markdown; charset=utf-8' }
+}
+
+function toImageFacts(folder: string, { name, mimeType, width, height, bytes }: Picture): ImageFacts {
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  return { key: `${folder}/${name}`, mimeType, width, height, bytes: bytes.length, sha256 }
+}
+
+/** Where pixels are not what the job asked for: the picture counts, the result says so. */
+export function compareWithWish({ model, job }: JudgedReply['plan'], pictures: readonly Picture[]): string[] {
+  const { aspectRatio, imageSize } = job.imageConfig ?? {}
+  const wished = aspectRatio && expectedPixels(model, aspectRatio, imageSize)
+  if (!wished) return []
+  const [width, height] = wished
+  return pictures
+    .filter(picture => picture.width !== width || picture.height !== height)
+    .map(
+      picture =>
+        `asked for ${[aspectRatio, imageSize].filter(Boolean).join(' at ')} (${width}×${height}), got ${picture.width}×${picture.height} in ${picture.name}`,
+    )
+}
+
+/**
+ * The order of the end: files, `result.json`, topic, ledger. Whoever sees `result.json` may rely on the files, and each
+ * step can be repeated, so a function that dies in between is followed by one that does it all again.
+ */
+export async function finish(
+  { storage, topic, ledger, resultsBucket }: Finishers,
+  claim: Claim,
+  folder: string,
+  result: Result,
+  files: Files,
+  source?: string,
+): Promise<void> {
+  const metadata = toMetadata({
+    'darkroom-job': claim.id,
+    'darkroom-operation': result.job.operation,
+    'darkroom-model': result.model?.used,
+    'darkroom-source': source,
+  })
+  await Promise.all(
+    files.map(({ key, body, contentType }) => storage.write(resultsBucket, key, body, { contentType, metadata })),
+  )
+  const key = resultKey(folder)
+  await storage.write(resultsBucket, key, `${JSON.stringify(result, null, 2)}\n`, {
+    contentType: 'application/json',
+    metadata,
+  })
+  const { status, error, cost, images } = result
+  await topic.publish({
+    id: claim.id,
+    status,
+    bucket: resultsBucket,
+    key,
+    image: images[0]?.key,
+    usd: cost.usd,
+    code: error?.code,
+  })
+  await ledger.close(claim, { status, code: error?.code, usd: cost.usd, resultUri: `s3://${resultsBucket}/${key}` })
+}
+
+export function resultKey(folder: string): string {
+  return `${folder}/result.json`
+}

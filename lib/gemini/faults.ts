@@ -1,0 +1,98 @@
+import { type Code, EditError } from '../errors.ts'
+
+/** An HTTP answer that is no reply: what Google, or something between, said instead. */
+export type BadAnswer = { status: number; retryAfter: string | null; body: string }
+
+type GoogleError = {
+  status?: string
+  message?: string
+  details?: {
+    '@type'?: string
+    reason?: string
+    retryDelay?: string
+    violations?: { quotaId?: string; quotaValue?: string }[]
+  }[]
+}
+
+type Row = { matches: (status: number, error: GoogleError) => boolean; code: Code }
+
+/** First row that matches decides. Statuses and reasons as documented on Google's troubleshooting page, 2026-11. */
+const ROWS: readonly Row[] = [
+  { code: 'ERR_GEMINI_KEY', matches: (_, e) => e.details?.some(d => d.reason === 'API_KEY_INVALID') === true },
+  { code: 'ERR_GEMINI_KEY', matches: status => status === 401 || status === 403 },
+  { code: 'ERR_GEMINI_ACCOUNT', matches: (status, e) => status === 400 && e.status === 'FAILED_PRECONDITION' },
+  { code: 'ERR_MODEL_GONE', matches: status => status === 404 },
+  {
+    code: 'ERR_GEMINI_ACCOUNT',
+    matches: (status, e) => status === 429 && violations(e).some(v => v.quotaValue === '0'),
+  },
+  {
+    code: 'ERR_GEMINI_QUOTA_DAY',
+    matches: (status, e) => status === 429 && violations(e).some(v => /PerDay/.test(v.quotaId ?? '')),
+  },
+  { code: 'ERR_GEMINI_RATE', matches: status => status === 429 },
+  { code: 'ERR_GEMINI_UNAVAILABLE', matches: status => status === 408 || status >= 500 },
+  { code: 'ERR_GEMINI_REQUEST', matches: status => status >= 400 },
+]
+
+/** The error that an HTTP answer stands for, with the wait that Google asks for. */
+export function readBadAnswer({ status, retryAfter, body }: BadAnswer, now: number): EditError {
+  const error = parseError(body)
+  const code = ROWS.find(row => row.matches(status, error))?.code ?? 'ERR_GEMINI_UNAVAILABLE'
+  const message = `Gemini answers ${status}${error.status ? ` ${error.status}` : ''}: ${shorten(error.message) ?? 'no message'}`
+  const retryAfterMs = code === 'ERR_GEMINI_QUOTA_DAY' ? untilMidnightPacific(now) : readDelay(error, retryAfter, now)
+  return new EditError(code, message, { retryAfterMs })
+}
+
+function violations(error: GoogleError) {
+  return error.details?.flatMap(detail => detail.violations ?? []) ?? []
+}
+
+function parseError(body: string): GoogleError {
+  try {
+    const json = JSON.parse(body) as { error?: GoogleError } | { error?: GoogleError }[]
+    return (Array.isArray(json) ? json[0]?.error : json.error) ?? {}
+  } catch {
+    return {} // a proxy's HTML: the status says all there is
+  }
+}
+
+/** Google's messages may quote the request: enough to see what is wrong is kept, not the whole of somebody's prompt. */
+function shorten(message: string | undefined): string | undefined {
+  return message && message.length > 500 ? `${message.slice(0, 500)}…` : message
+}
+
+const RETRY_IN_TEXT = /retry in ([\d.]+)(ms|s|m|h)?/i
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
+
+/** `RetryInfo`, the message's own "Please retry in 7.2s" (finer by a second) or the header, whichever asks for the longest. */
+function readDelay(error: GoogleError, retryAfter: string | null, now: number): number | undefined {
+  const info = error.details?.find(detail => detail.retryDelay !== undefined)?.retryDelay
+  const inText = RETRY_IN_TEXT.exec(error.message ?? '')
+  const delays = [
+    info ? Number.parseFloat(info) * 1000 : undefined,
+    inText ? Number.parseFloat(inText[1] ?? '') * UNIT_MS[(inText[2] ?? 's') as keyof typeof UNIT_MS] : undefined,
+    retryAfter ? readRetryAfter(retryAfter, now) : undefined,
+  ].filter(delay => delay !== undefined && Number.isFinite(delay))
+  return delays.length > 0 ? Math.max(0, ...(delays as number[])) : undefined
+}
+
+/** Seconds or an HTTP date (RFC 9110). */
+function readRetryAfter(value: string, now: number): number {
+  return /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
+}
+
+const PACIFIC = new Intl.DateTimeFormat('en-US', {
+  timeZone: 'America/Los_Angeles',
+  hourCycle: 'h23',
+  hour: 'numeric',
+  minute: 'numeric',
+  second: 'numeric',
+})
+
+/** Google's quota days end at midnight in California. On the two days a year when clocks change, an hour early or late. */
+export function untilMidnightPacific(now: number): number {
+  const at = Object.fromEntries(PACIFIC.formatToParts(now).map(({ type, value }) => [type, Number(value)]))
+  const passed = ((at.hour ?? 0) * 3600 + (at.minute ?? 0) * 60 + (at.second ?? 0)) * 1000
+  return 24 * 3_600_000 - passed
+}

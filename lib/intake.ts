@@ -1,0 +1,125 @@
+import type { UploadNotice } from './aws/events.ts'
+import { toUploadId } from './aws/events.ts'
+import type { RecipeBucket } from './aws/recipe-bucket.ts'
+import type { Pin, Storage } from './aws/storage.ts'
+import { EditError } from './errors.ts'
+import { hashOf, type Job, parseJob, parseJson } from './job.ts'
+import { applyRecipe, recipeNameOf } from './recipes.ts'
+
+/** A job on its way in: who it is, before anybody has read what it is. */
+export type Intake = {
+  id: string
+  /** Tells two contents of one id apart. */
+  hash: string
+  /** When its first message was sent, in epoch milliseconds. */
+  firstSeenAt: number
+  /** Where its result goes if the job itself names no prefix, or can't be read. */
+  prefix: string
+  /** The id under which a sender is told that the id was taken. */
+  spareId: string
+  /** The uploaded object, as a URI. */
+  source?: string
+  /** Versions that the event itself named. */
+  pins: ReadonlyMap<string, Pin>
+  read: () => Promise<Job>
+}
+
+/** A message's own facts. `id` is set on messages that Darkroom sent again. */
+export type MessageFacts = { messageId: string; id?: string; firstSeenAt: number }
+
+/** The job in a message of the jobs queue. A body that is no JSON object throws; a faulty job gets a result that says so. */
+export function openJobMessage(body: string, { messageId, id, firstSeenAt }: MessageFacts): Intake {
+  const value = parseJson(body, 'the message')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new EditError('ERR_JOB_UNREADABLE', 'the message is JSON, but no object')
+  }
+  const spareId = id ?? `msg-${messageId}`
+  return {
+    id: readId(value) ?? spareId,
+    hash: hashOf(value),
+    firstSeenAt,
+    prefix: 'jobs',
+    spareId: `msg-${messageId}`,
+    pins: new Map(),
+    read: async () => parseJob(value),
+  }
+}
+
+/** The sender's id, if it is one that a job may have; a faulty one is named when the job is read. */
+function readId(value: object): string | undefined {
+  const id = (value as { id?: unknown }).id
+  return typeof id === 'string' && /^(?!up-|msg-|sch-|\.{1,2}$)[A-Za-z0-9._-]{1,100}$/.test(id) ? id : undefined
+}
+
+export type UploadSources = { storage: Storage; recipes: RecipeBucket; recipesBucket: string; uploadedJobs: boolean }
+
+const JOB_FILE = /\.job\.json$/i
+
+/** The job that an uploaded photo, or a `*.job.json`, starts. */
+export function openUpload(notice: UploadNotice, { firstSeenAt }: MessageFacts, sources: UploadSources): Intake {
+  const { bucket, key, versionId, etag } = notice
+  const id = toUploadId(notice)
+  const source = `s3://${bucket}/${key}`
+  const pin =
+    etag === undefined ? [] : [[source, { etag, versionId: versionId === 'null' ? undefined : versionId }] as const]
+  const pins = new Map<string, Pin>(pin)
+  const read = () => (JOB_FILE.test(key) ? readJobFile(notice, sources) : readPhotoJob(notice, sources))
+  return { id, hash: hashOf(id), firstSeenAt, prefix: withoutExtension(key), spareId: id, source, pins, read }
+}
+
+function withoutExtension(key: string): string {
+  return key.replace(JOB_FILE, '').replace(/(?<=[^/])\.[^./]+$/, '')
+}
+
+async function readPhotoJob(
+  { bucket, key, versionId }: UploadNotice,
+  { storage, recipes, recipesBucket }: UploadSources,
+): Promise<Job> {
+  const name = recipeNameOf(key)
+  const uri = `s3://${bucket}/${key}`
+  const head = await storage.head(uri, versionId === 'null' ? undefined : versionId)
+  if (!head) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} was gone before it could be edited`)
+  if (head.metadata['darkroom-job'] !== undefined) {
+    throw new EditError(
+      'ERR_UPLOAD_IS_A_RESULT',
+      `${uri} is a result of job ${head.metadata['darkroom-job']}: results start no jobs`,
+    )
+  }
+  const recipe = await recipes.recipe(name)
+  return parseJob(applyRecipe(recipe, name, { bucket, key, metadata: head.metadata }, recipesBucket))
+}
+
+/** No job is larger than a message may be; what is larger is never fetched. */
+const JOB_FILE_LIMIT_BYTES = 128 * 1024
+
+async function readJobFile({ bucket, key }: UploadNotice, { storage, uploadedJobs }: UploadSources): Promise<Job> {
+  const uri = `s3://${bucket}/${key}`
+  if (!uploadedJobs)
+    throw new EditError('ERR_UPLOAD_JOBS_OFF', `${uri}: uploaded jobs are switched off here; set UPLOADED_JOBS=on`)
+  const head = await storage.head(uri)
+  if (head && head.sizeBytes > JOB_FILE_LIMIT_BYTES) {
+    throw new EditError(
+      'ERR_JOB_INVALID',
+      `${uri} has ${head.sizeBytes} bytes: a job has at most ${JOB_FILE_LIMIT_BYTES}`,
+    )
+  }
+  const bytes = head && (await storage.read(uri, head))
+  if (!bytes) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} was gone before it could be read`)
+  return parseJob(
+    resolveNames(parseJson(bytes.toString(), uri), `s3://${bucket}/${key.slice(0, key.lastIndexOf('/') + 1)}`),
+  )
+}
+
+/** In a `.job.json` a relative name means the same folder. */
+function resolveNames(value: unknown, folder: string): unknown {
+  if (typeof value !== 'object' || value === null || !Array.isArray((value as { inputs?: unknown }).inputs))
+    return value
+  const resolve = (uri: unknown) =>
+    typeof uri === 'string' && !uri.startsWith('s3://') ? `${folder}${uri.replace(/^\.\//, '')}` : uri
+  const inputs = (value as { inputs: unknown[] }).inputs.map(input =>
+    typeof input === 'object' && input !== null
+      ? { ...input, uri: resolve((input as { uri?: unknown }).uri) }
+      : resolve(input),
+  )
+  return { ...value, inputs }
+}

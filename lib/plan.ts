@@ -1,0 +1,45 @@
+import type { Settings } from './config.ts'
+import { EditError } from './errors.ts'
+import type { Job } from './job.ts'
+import { checkLimits } from './limits.ts'
+import { type Catalogue, DEFAULT_MODEL, type Model, resolveModel } from './models.ts'
+import { buildPrompt, checkInputs } from './prompts.ts'
+
+/** A job that has been held against every table: what will be asked of which model. */
+export type Plan = { job: Job; prompt: string; requested: string; modelId: string; model: Model; warnings: string[] }
+
+/** Refuses what can be refused before a byte is read or a cent is spent. `today` is YYYY-MM-DD. */
+export function makePlan(job: Job, settings: Settings, today: string): Plan {
+  refuseUnserved(job)
+  const prompt = buildPrompt(job)
+  checkInputs(job.operation, job.inputs.length)
+  const requested = job.model ?? settings.defaultModel ?? DEFAULT_MODEL
+  const { id, model, warnings } = resolveModel(requested, settings.catalogue, today)
+  return { job, prompt, requested, modelId: id, model, warnings: [...warnings, ...checkLimits(id, model, job)] }
+}
+
+/** The same job on the model that follows one that Google no longer serves. */
+export function replan(plan: Plan, next: { id: string; model: Model; warnings: string[] }): Plan {
+  const limits = checkLimits(next.id, next.model, plan.job)
+  return { ...plan, modelId: next.id, model: next.model, warnings: [...plan.warnings, ...next.warnings, ...limits] }
+}
+
+type Wish = { field: string; wished: (job: Job) => boolean }
+
+/** Fields of the schema that this version does not serve yet. */
+const UNSERVED: readonly Wish[] = [
+  { field: 'session', wished: job => job.session !== undefined },
+  { field: 'lane: batch', wished: job => job.lane === 'batch' },
+  { field: 'grounding', wished: job => job.grounding !== undefined || job.operation === 'weather' },
+  { field: 'publishAs', wished: job => job.publishAs !== undefined },
+]
+
+function refuseUnserved(job: Job): void {
+  const fields = UNSERVED.filter(({ wished }) => wished(job)).map(({ field }) => field)
+  if (fields.length > 0) throw new EditError('ERR_JOB_UNSUPPORTED', `this version does not serve: ${fields.join(', ')}`)
+}
+
+/** The model whose prices hold for a reply: the one that answered, which need not be the one that was asked. */
+export function answeringModel(plan: Plan, catalogue: Catalogue, version: string | undefined): Model {
+  return (version !== undefined ? catalogue[version] : undefined) ?? plan.model
+}
