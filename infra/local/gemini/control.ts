@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { FAULTS, type FaultName } from './faults.ts'
+import { createChance } from './pictures/chance.ts'
+import { REPLIES, type ReplyName } from './replies.ts'
+
+const Match = z.strictObject({ model: z.string().optional(), promptIncludes: z.string().optional() })
+
+const When = {
+  /** How many calls it strikes; without it, all. */
+  times: z.int().positive().optional(),
+  /** The share of calls that it strikes, by chance. */
+  share: z.number().min(0).max(1).optional(),
+  seed: z.union([z.string(), z.number()]).optional(),
+  match: Match.optional(),
+}
+
+const names = <Name extends string>(table: Record<Name, unknown>) => z.enum(Object.keys(table) as [Name, ...Name[]])
+const Wait = z.union([z.number().nonnegative(), z.tuple([z.number().nonnegative(), z.number().nonnegative()])])
+
+const Fail = z.strictObject({
+  fault: names<FaultName>(FAULTS),
+  /** The wait that a 429 names, 2000 where none is given. */
+  delayMs: z.number().nonnegative().optional(),
+  /** For `slow`. */
+  ms: Wait.optional(),
+  ...When,
+})
+const Slow = z.strictObject({ ms: Wait, ...When })
+const Force = z.strictObject({ reply: names<ReplyName>(REPLIES), ...When })
+
+export type Fail = z.infer<typeof Fail>
+export type Slow = z.infer<typeof Slow>
+export type Force = z.infer<typeof Force>
+
+/** What another process may order: faults, forced replies, slowness, a limit. */
+export const Order = z.union([
+  Fail,
+  Force,
+  z.strictObject({ slow: Slow }),
+  z.strictObject({ requestsPerMinute: z.number().positive().nullable() }),
+])
+
+type Target = { model: string; prompt: string }
+type Standing<T> = { order: T; left: number; chance: () => number }
+
+export type Control = ReturnType<typeof createControl>
+
+/** The orders that stand, in the order in which they were given; the first that fits a call strikes it. */
+export function createControl(setLimit: (requestsPerMinute: number | undefined) => void) {
+  const faults: Standing<Fail>[] = []
+  const replies: Standing<Force>[] = []
+
+  const control = {
+    /** Lets calls fail. */
+    fail: (order: Fail) => stand(faults, Fail.parse(order)),
+    /** Lets calls wait before they are answered. */
+    slow: (order: Slow) => stand(faults, Fail.parse({ fault: 'slow', ...Slow.parse(order) })),
+    /** Forces a reply on calls of image models that pass every rule. */
+    reply: (order: Force) => stand(replies, Force.parse(order)),
+    /** Sets how many calls a minute each model answers; `undefined` lifts the limit. */
+    limit: setLimit,
+    clear(): void {
+      faults.length = 0
+      replies.length = 0
+    },
+    order(given: unknown): void {
+      const order = Order.parse(given)
+      if ('fault' in order) control.fail(order)
+      else if ('reply' in order) control.reply(order)
+      else if ('slow' in order) control.slow(order.slow)
+      else setLimit(order.requestsPerMinute ?? undefined)
+    },
+    standing: () => [...faults, ...replies].map(({ order, left }) => ({ ...order, ...(left < Infinity && { left }) })),
+    takeSlow: (target: Target) => take(faults, target, order => order.fault === 'slow'),
+    takeFault: (target: Target) => take(faults, target, order => order.fault !== 'slow'),
+    takeReply: (target: Target) => take(replies, target, () => true),
+  }
+  return control
+}
+
+function stand<T extends Fail | Force>(standing: Standing<T>[], order: T): void {
+  const chance = createChance(String(order.seed ?? 'chance'))
+  standing.push({ order, left: order.times ?? Infinity, chance })
+}
+
+function take<T extends Fail | Force>(standing: Standing<T>[], target: Target, isKind: (order: T) => boolean) {
+  for (const each of standing) {
+    const { order } = each
+    if (each.left <= 0 || !isKind(order) || !fits(order.match, target)) continue
+    if (order.share !== undefined && each.chance() >= order.share) continue
+    each.left -= 1
+    return order
+  }
+}
+
+function fits(match: z.infer<typeof Match> | undefined, { model, prompt }: Target): boolean {
+  if (match?.model !== undefined && match.model !== model) return false
+  return match?.promptIncludes === undefined || prompt.includes(match.promptIncludes)
+}

@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Catalogue } from '../../../lib/models.ts'
+import { type Answer, type Ask, answerWithImage } from './answer.ts'
+import { allText, checkSignatures, countImages, type OpenFile, readInputs, readPrompt } from './attachments.ts'
+import type { Call, CallLog } from './calls.ts'
+import type { Control } from './control.ts'
+import { FAULTS } from './faults.ts'
+import { type GenerateRequest, readCountRequest, readGenerateRequest } from './generate-request.ts'
+import { addGrounding } from './grounding.ts'
+import type { createLimiter } from './limiter.ts'
+import { REPLIES } from './replies.ts'
+import { checkRules } from './rules.ts'
+import { findServed } from './serving.ts'
+import { answerWithText } from './text-answer.ts'
+import { promptUsage } from './usage.ts'
+import { errorReply, jsonReply, parseJson, type Reply, readBody, zipFor } from './wire.ts'
+
+/** What the calls of the model need of the stand-in. */
+export type Desk = {
+  models: Catalogue
+  today: () => string
+  sleep: (ms: number) => Promise<unknown>
+  log: CallLog
+  control: Control
+  limiter: ReturnType<typeof createLimiter>
+  openFile: OpenFile
+}
+export type Exchange = { request: IncomingMessage; response: ServerResponse; call: Call; id: string }
+
+const TIER = { 'x-gemini-service-tier': 'standard' }
+
+/** `:generateContent`. Resolves to `gone` where a fault took the connection. */
+export async function generate(desk: Desk, exchange: Exchange): Promise<Reply | 'gone'> {
+  const { call, id, response } = exchange
+  const model = findServed(id, desk.models, desk.today())
+  const request = readGenerateRequest(parseJson(await readBody(exchange.request)))
+  const prompt = readPrompt(request)
+  call.images = countImages(request)
+  desk.log.enter(call, prompt)
+
+  const target = { model: id, prompt }
+  const slow = desk.control.takeSlow(target)
+  if (slow) await desk.sleep(waitOf(slow.ms))
+  const answer = async () => {
+    try {
+      desk.limiter.admit(id)
+      checkRules({ id, model, request })
+      return await zipFor(
+        exchange.request,
+        jsonReply(await answerTo(desk, call, { id, model, request, prompt }), 200, TIER),
+      )
+    } catch (error) {
+      return errorReply(error)
+    }
+  }
+  const order = desk.control.takeFault(target)
+  if (!order) return answer()
+  call.outcome = order.fault
+  return FAULTS[order.fault]({ model: id, response, delayMs: order.delayMs ?? 2000, answer })
+}
+
+type Passed = Omit<Ask, 'model' | 'inputs'> & { model: Ask['model'] | undefined }
+
+async function answerTo(desk: Desk, call: Call, { model, ...passed }: Passed): Promise<Answer> {
+  const { id, request } = passed
+  const inputs = readInputs(request, desk.openFile)
+  if (!model) return answerWithText({ ...passed, inputs })
+  if (model.thinks) checkSignatures(id, request, desk.openFile)
+  const ask = { ...passed, model, inputs }
+  const forced = desk.control.takeReply({ model: id, prompt: ask.prompt })
+  if (!forced) return addGrounding(ask, await answerWithImage(ask))
+  call.outcome = forced.reply
+  const answer = await REPLIES[forced.reply](ask)
+  return forced.reply === 'ungrounded' ? answer : addGrounding(ask, answer)
+}
+
+/** `:countTokens`. */
+export async function countTokens(desk: Desk, { request, call, id }: Exchange): Promise<Reply> {
+  const model = findServed(id, desk.models, desk.today())
+  const counted: GenerateRequest = readCountRequest(parseJson(await readBody(request)))
+  call.prompt = readPrompt(counted)
+  const { totalTokenCount, promptTokensDetails } = promptUsage(model, allText(counted), countImages(counted))
+  return zipFor(request, jsonReply({ totalTokens: totalTokenCount, promptTokensDetails }))
+}
+
+function waitOf(ms: number | [number, number] = 1000): number {
+  return typeof ms === 'number' ? ms : ms[0] + Math.random() * (ms[1] - ms[0])
+}
