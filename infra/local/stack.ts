@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Clients, createClients } from './aws/clients.ts'
 import { createTable } from './aws/resources.ts'
-import { type Storage, startStorage } from './aws/storage.ts'
+import { startStorage } from './aws/storage.ts'
 import type { Clock } from './clock.ts'
 import { openClock } from './clock-file.ts'
+import { buildEnvironment, selectFunctions, startPollers, toQueueUrl } from './functions.ts'
 import { createLambdaHost, type LambdaHost, type LogLine } from './lambda/host.ts'
-import { type QueuePoller, startQueuePoller } from './lambda/queue-poller.ts'
+import type { QueuePoller } from './lambda/queue-poller.ts'
 import { uploadRecipes } from './recipes.ts'
-import { accountId, readTemplate, type Template } from './template.ts'
+import { readTemplate, type Template } from './template.ts'
 
 export type StackOptions = {
   /**
@@ -96,24 +97,29 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   await Promise.all(template.tables.map(table => createTable(clients.dynamodb, table)))
   await uploadRecipes(clients.s3, env.RECIPES_BUCKET ?? '', join(project, 'infra/recipes'))
 
-  const functions = selectFunctions(template, options)
-  const lambda = createLambdaHost({ functions, env, clock, logFolder: join(stateFolder, 'logs') })
+  const distFolder = options.distFolder ?? join(project, 'dist/functions')
+  const functions = selectFunctions(template, options, distFolder)
+  const logFolder = join(stateFolder, 'logs')
+  const lambda = createLambdaHost({ functions, env, clock, logFolder })
   if (options.log) lambda.events.on('line', options.log)
-  const pollers = startPollers(template, functions, clients, storage, lambda)
-  starting.defer(async () => {
-    const all = Object.values(pollers)
-    await Promise.all(all.map(poller => poller.pause()))
-    // Not waited for: a batch may take its five minutes, and its messages are safe in the queue.
-    await lambda.close()
-    await Promise.all(all.map(poller => poller.close()))
-  })
+  const paused = options.paused ?? false
+  const pollers = startPollers({ template, functions, sqs: clients.sqs, storage, lambda, logFolder, paused })
   const pausePollers = async () => {
     await Promise.all(Object.values(pollers).map(poller => poller.pause()))
   }
-  if (options.paused) await pausePollers()
+  starting.defer(async () => {
+    await pausePollers()
+    // Not waited for: a batch may take its five minutes, and its messages are safe in the queue.
+    await lambda.close()
+    await Promise.all(Object.values(pollers).map(poller => poller.close()))
+  })
 
   const running = starting.move()
-  const close = () => running.disposeAsync()
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= running.disposeAsync()
+    return closing
+  }
   return {
     ...clients,
     clock,
@@ -151,59 +157,4 @@ function openStateFolder(given: string | undefined, starting: AsyncDisposableSta
 function toFauxqsResources({ buckets, queues, topics }: Template) {
   const feeds = topics.map(({ name }) => ({ queueName: resultsFeed, topicName: name }))
   return { buckets, queues, topics, feeds }
-}
-
-const nobodyListens = 'http://127.0.0.1:9'
-
-function buildEnvironment(template: Template, storage: Storage, { env, gemini }: StackOptions): Record<string, string> {
-  const deployed = Object.entries(template.environment(storage.endpoint))
-  const values: Record<string, string | undefined> = {
-    // Secrets lie in the parameter store when deployed, and there is none here.
-    ...Object.fromEntries(deployed.filter(([name]) => !name.endsWith('_PARAMETER'))),
-    GEMINI_API_KEY: gemini?.apiKey ?? 'no-key',
-    GOOGLE_GEMINI_BASE_URL: gemini ? gemini.baseUrl : nobodyListens,
-    AWS_ENDPOINT_URL: storage.endpoint,
-    AWS_ENDPOINT_URL_DYNAMODB: storage.dynamodbEndpoint,
-    ...env,
-  }
-  return Object.fromEntries(
-    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  )
-}
-
-function selectFunctions(template: Template, { functions, handlerFiles = {}, distFolder }: StackOptions) {
-  const unknown = functions?.find(name => !template.functions.some(spec => spec.name === name))
-  if (unknown) throw new Error(`serverless.yml has no function ${unknown}`)
-  return template.functions
-    .filter(({ name }) => functions?.includes(name) ?? true)
-    .map(({ name, timeoutMs, memoryMb, sources }) => ({
-      name,
-      timeoutMs,
-      memoryMb,
-      file: handlerFiles[name] ?? join(distFolder ?? join(project, 'dist/functions'), name, 'index.mjs'),
-      maximumEnvironments: sources[0]?.maximumConcurrency ?? 1,
-    }))
-}
-
-function startPollers(
-  template: Template,
-  functions: { name: string }[],
-  { sqs }: Pick<Clients, 'sqs'>,
-  storage: Storage,
-  lambda: LambdaHost,
-): Record<string, QueuePoller> {
-  const sources = functions.flatMap(({ name }) =>
-    (template.functions.find(spec => spec.name === name)?.sources ?? []).map(source => ({ name, source })),
-  )
-  return Object.fromEntries(
-    sources.map(({ name, source }) => {
-      const queueUrl = toQueueUrl(storage, source.queueName)
-      const invoke = (event: unknown) => lambda.invoke(name, event)
-      return [name, startQueuePoller({ ...source, sqs, queueUrl, invoke })]
-    }),
-  )
-}
-
-function toQueueUrl({ endpoint }: Storage, name: string): string {
-  return `${endpoint}/${accountId}/${name}`
 }

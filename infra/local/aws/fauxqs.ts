@@ -69,6 +69,11 @@ function openPersistence(folder: string, Manager: Insides['PersistenceManager'],
     'UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL WHERE message_id = ?',
   )
   persistence.updateMessageReady = messageId => void makeReady.run(messageId)
+  const close = persistence.close.bind(persistence)
+  persistence.close = () => {
+    database.close()
+    close()
+  }
 
   // Loading writes through whatever persistence is set already, and that cascades: set it after.
   persistence.load(stores.sqsStore, stores.snsStore, stores.s3Store)

@@ -1,4 +1,5 @@
 import { basename, dirname, extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Clock } from '../clock.ts'
 import { accountId, region } from '../template.ts'
 
@@ -12,6 +13,9 @@ export type FunctionOptions = {
   /** How many processes it may have; more invocations than that wait. */
   maximumEnvironments: number
 }
+
+// Halves a start: the bundle is compiled, and these .ts files are stripped, once for all processes.
+const compileCache = fileURLToPath(new URL('../../../node_modules/.cache/darkroom', import.meta.url))
 
 export function toFunctionArn(name: string): string {
   return `arn:aws:lambda:${region}:${accountId}:function:${name}`
@@ -45,6 +49,7 @@ export function buildFunctionEnvironment(
     AWS_CONFIG_FILE: '/dev/null',
     AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
     AWS_EC2_METADATA_DISABLED: 'true',
+    NODE_COMPILE_CACHE: compileCache,
     LANG: 'en_US.UTF-8',
     PATH: '/usr/local/bin:/usr/bin:/bin',
     TZ: ':UTC',

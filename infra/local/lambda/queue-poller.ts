@@ -14,6 +14,8 @@ export type QueuePollerOptions = {
   /** Whether the function's answer may name the messages that failed. */
   reportsItemFailures: boolean
   invoke(event: unknown): Promise<Outcome>
+  /** Whether it waits for `resume` before it receives anything. */
+  paused?: boolean
   /** Told of what went wrong between poller and queue; the poller goes on. */
   onError?(error: unknown): void
 }
@@ -38,6 +40,7 @@ export function startQueuePoller(options: QueuePollerOptions): QueuePoller {
   const { sqs, queueUrl: QueueUrl, onError = () => {} } = options
   const batches = new Set<Promise<void>>()
   let stopping = new AbortController()
+  if (options.paused) stopping.abort()
   let polling = poll(stopping.signal)
 
   async function poll(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { flushCompileCache } from 'node:module'
 
 /**
  * Stands in for the native HTTP client of AWS's runtime client, which has these four functions. Answers are posted in
@@ -8,10 +9,14 @@ import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 const base = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation`
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 let posted: Promise<unknown> = Promise.resolve()
+let isInitialised = false
 
 export function initializeClient(): void {}
 
 export async function next(): Promise<{ bodyJson: string; headers: IncomingHttpHeaders }> {
+  // These processes are killed, never ended, and Node would write its cache only at an end.
+  if (!isInitialised) flushCompileCache()
+  isInitialised = true
   await posted
   const { body, headers } = await call('GET', '/next')
   return { bodyJson: body, headers }

@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
+import { type Gemini, startGemini } from './gemini/server.ts'
+import { type Stack, type StackOptions, startStack } from './stack.ts'
+
+export type Darkroom = AsyncDisposable & {
+  stack: Stack
+  /** The stand-in; `undefined` where the functions talk to Google. */
+  gemini: Gemini | undefined
+  /** Puts a file into the uploads bucket, as an uploader would. */
+  upload: (key: string, file: string, metadata?: Record<string, string>) => Promise<void>
+  /** Puts a file into any bucket. */
+  put: (bucket: string, key: string, file: string, metadata?: Record<string, string>) => Promise<void>
+  /** Puts a job on the jobs queue. */
+  send: (job: unknown) => Promise<void>
+}
+
+/** The local stack with a Gemini: Google's where `apiKey` is given, else the stand-in. */
+export async function startDarkroom({
+  apiKey,
+  ...options
+}: Omit<StackOptions, 'gemini'> & { apiKey?: string } = {}): Promise<Darkroom> {
+  await using starting = new AsyncDisposableStack()
+  const gemini = apiKey ? undefined : starting.use(await startGemini())
+  const stack = starting.use(await startStack({ ...options, gemini: gemini ?? { apiKey: apiKey ?? '' } }))
+  const started = starting.move()
+  const put: Darkroom['put'] = async (bucket, key, file, metadata) => {
+    const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: await readFile(file), Metadata: metadata })
+    await stack.s3.send(command)
+  }
+  return {
+    stack,
+    gemini,
+    put,
+    upload: (key, file, metadata) => put(stack.env.UPLOADS_BUCKET ?? '', key, file, metadata),
+    async send(job) {
+      await stack.sqs.send(
+        new SendMessageCommand({ QueueUrl: stack.env.JOBS_QUEUE_URL, MessageBody: JSON.stringify(job) }),
+      )
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}

@@ -1,0 +1,65 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve, sep } from 'node:path'
+import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
+import type { Notice } from '../../lib/aws/topic.ts'
+import type { Result } from '../../lib/result.ts'
+import type { Stack } from './stack.ts'
+
+/** The results topic's messages as they come, each job once, until `signal` aborts. */
+export async function* followResults(stack: Stack, signal: AbortSignal): AsyncGenerator<Notice> {
+  const seen = new Set<string>()
+  while (!signal.aborted) {
+    const receive = new ReceiveMessageCommand({
+      QueueUrl: stack.resultsFeedUrl,
+      WaitTimeSeconds: 2,
+      MaxNumberOfMessages: 10,
+    })
+    const { Messages = [] } = await stack.sqs.send(receive, { abortSignal: signal }).catch((error: unknown) => {
+      if (signal.aborted) return { Messages: [] }
+      throw error
+    })
+    for (const { Body = '', ReceiptHandle } of Messages) {
+      await stack.sqs.send(new DeleteMessageCommand({ QueueUrl: stack.resultsFeedUrl, ReceiptHandle }))
+      const notice = JSON.parse(Body) as Notice
+      if (seen.has(notice.id)) continue
+      seen.add(notice.id)
+      yield notice
+    }
+  }
+}
+
+/** The `result.json` that a notice names. */
+export async function readResult(stack: Stack, { bucket, key }: Pick<Notice, 'bucket' | 'key'>): Promise<Result> {
+  const object = await stack.s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }))
+  return JSON.parse((await object.Body?.transformToString()) ?? '') as Result
+}
+
+/** Saves a result's files, without the raw replies, under their keys in `folder`. Returns the paths, `result.json` last. */
+export async function saveResult(stack: Stack, { bucket, key }: Notice, folder: string): Promise<string[]> {
+  const prefix = key.slice(0, key.lastIndexOf('/') + 1)
+  const { Contents = [] } = await stack.s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }))
+  const keys = Contents.map(object => object.Key ?? '').filter(name => !/\/response-\d+\.json$/.test(name))
+  const paths = keys
+    .toSorted((a, b) => Number(a === key) - Number(b === key))
+    .map(name => ({ name, path: toPath(folder, name) }))
+  for (const { name, path } of paths) {
+    const object = await stack.s3.send(new GetObjectCommand({ Bucket: bucket, Key: name }))
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, (await object.Body?.transformToByteArray()) ?? '')
+  }
+  return paths.map(({ path }) => path)
+}
+
+/** A key may be longer than a file's name may be, and hold what a file system refuses: each part is cut to fit. */
+function toPath(folder: string, key: string): string {
+  const parts = key.split('/').map(part =>
+    Buffer.from(part.replaceAll('\\', '_'))
+      .subarray(0, 200)
+      .toString()
+      .replace(/\ufffd$/, ''),
+  )
+  const path = join(folder, ...parts)
+  if (!resolve(path).startsWith(resolve(folder) + sep)) throw new Error(`${key} would leave ${folder}`)
+  return path
+}
