@@ -26,4 +26,7 @@ const { metafile } = await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 })
 
-for (const [file, { bytes }] of Object.entries(metafile.outputs)) console.log(`${file} ${Math.round(bytes / 1000)} kB`)
+if (!process.argv.includes('--quiet')) {
+  for (const [file, { bytes }] of Object.entries(metafile.outputs))
+    console.log(`${file} ${Math.round(bytes / 1000)} kB`)
+}
