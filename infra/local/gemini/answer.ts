@@ -3,7 +3,7 @@ import { type AspectRatio, expectedPixels, type ImageSize, type Model, nearestRa
 import { type Attachment, allText, countImages } from './attachments.ts'
 import type { GenerateRequest, Part } from './generate-request.ts'
 import { draft, draw, type ImageType, sit } from './pictures/draw.ts'
-import type { Frame } from './pictures/scene.ts'
+import type { Frame } from './pictures/raster.ts'
 import { sign } from './signatures.ts'
 import { imageTokens, promptUsage, replyUsage, textTokens, thoughtTokens, type Usage } from './usage.ts'
 

@@ -1,5 +1,5 @@
 import type { Content, GenerateRequest, Part } from './generate-request.ts'
-import { GoogleError, invalid } from './google-error.ts'
+import { invalid } from './google-error.ts'
 import { isSignedBy } from './signatures.ts'
 
 /** What an image is for, as the words before it say. */
@@ -8,14 +8,6 @@ export type Attachment = { bytes: Buffer; mimeType: string; role: Role }
 
 /** Gives the bytes behind a file's address, or refuses. */
 export type OpenFile = (uri: string) => { bytes: Buffer; mimeType: string }
-
-/** Refuses every file, in Google's words for one that is unknown or gone. */
-export const noFiles: OpenFile = uri => {
-  throw new GoogleError(
-    403,
-    `You do not have permission to access the File ${uri.split('/').at(-1)} or it may not exist.`,
-  )
-}
 
 const ROLES: readonly (readonly [words: RegExp, role: Role])[] = [
   [/^image \d+ is .*\bmask\b/i, 'mask'],

@@ -71,9 +71,13 @@ export function createControl(setLimit: (requestsPerMinute: number | undefined) 
       else setLimit(order.requestsPerMinute ?? undefined)
     },
     standing: () => [...faults, ...replies].map(({ order, left }) => ({ ...order, ...(left < Infinity && { left }) })),
-    takeSlow: (target: Target) => take(faults, target, order => order.fault === 'slow'),
-    takeFault: (target: Target) => take(faults, target, order => order.fault !== 'slow'),
-    takeReply: (target: Target) => take(replies, target, () => true),
+    /** How long this call has to wait, in milliseconds. */
+    takeWait(target: Target): number {
+      const struck = take(faults, target, order => order.fault === 'slow')
+      return struck ? waitOf(struck.order.ms, struck.chance) : 0
+    },
+    takeFault: (target: Target) => take(faults, target, order => order.fault !== 'slow')?.order,
+    takeReply: (target: Target) => take(replies, target, () => true)?.order,
   }
   return control
 }
@@ -89,8 +93,12 @@ function take<T extends Fail | Force>(standing: Standing<T>[], target: Target, i
     if (each.left <= 0 || !isKind(order) || !fits(order.match, target)) continue
     if (order.share !== undefined && each.chance() >= order.share) continue
     each.left -= 1
-    return order
+    return each
   }
+}
+
+function waitOf(ms: Fail['ms'] = 1000, chance: () => number): number {
+  return typeof ms === 'number' ? ms : ms[0] + chance() * (ms[1] - ms[0])
 }
 
 function fits(match: z.infer<typeof Match> | undefined, { model, prompt }: Target): boolean {

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Catalogue } from '../../../lib/models.ts'
 import { type Answer, type Ask, answerWithImage } from './answer.ts'
-import { allText, checkSignatures, countImages, type OpenFile, readInputs, readPrompt } from './attachments.ts'
+import { allText, checkSignatures, countImages, readInputs, readPrompt } from './attachments.ts'
 import type { Call, CallLog } from './calls.ts'
 import type { Control } from './control.ts'
 import { FAULTS } from './faults.ts'
+import type { Files } from './files.ts'
 import { type GenerateRequest, readCountRequest, readGenerateRequest } from './generate-request.ts'
 import { addGrounding } from './grounding.ts'
 import type { createLimiter } from './limiter.ts'
@@ -23,7 +24,7 @@ export type Desk = {
   log: CallLog
   control: Control
   limiter: ReturnType<typeof createLimiter>
-  openFile: OpenFile
+  files: Files
 }
 export type Exchange = { request: IncomingMessage; response: ServerResponse; call: Call; id: string }
 
@@ -39,8 +40,8 @@ export async function generate(desk: Desk, exchange: Exchange): Promise<Reply | 
   desk.log.enter(call, prompt)
 
   const target = { model: id, prompt }
-  const slow = desk.control.takeSlow(target)
-  if (slow) await desk.sleep(waitOf(slow.ms))
+  const waitMs = desk.control.takeWait(target)
+  if (waitMs) await desk.sleep(waitMs)
   const answer = async () => {
     try {
       desk.limiter.admit(id)
@@ -63,9 +64,9 @@ type Passed = Omit<Ask, 'model' | 'inputs'> & { model: Ask['model'] | undefined 
 
 async function answerTo(desk: Desk, call: Call, { model, ...passed }: Passed): Promise<Answer> {
   const { id, request } = passed
-  const inputs = readInputs(request, desk.openFile)
+  const inputs = readInputs(request, desk.files.open)
   if (!model) return answerWithText({ ...passed, inputs })
-  if (model.thinks) checkSignatures(id, request, desk.openFile)
+  if (model.thinks) checkSignatures(id, request, desk.files.open)
   const ask = { ...passed, model, inputs }
   const forced = desk.control.takeReply({ model: id, prompt: ask.prompt })
   if (!forced) return addGrounding(ask, await answerWithImage(ask))
@@ -81,8 +82,4 @@ export async function countTokens(desk: Desk, { request, call, id }: Exchange): 
   call.prompt = readPrompt(counted)
   const { totalTokenCount, promptTokensDetails } = promptUsage(model, allText(counted), countImages(counted))
   return zipFor(request, jsonReply({ totalTokens: totalTokenCount, promptTokensDetails }))
-}
-
-function waitOf(ms: number | [number, number] = 1000): number {
-  return typeof ms === 'number' ? ms : ms[0] + Math.random() * (ms[1] - ms[0])
 }

@@ -3,14 +3,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Catalogue, MODELS } from '../../../lib/models.ts'
-import { noFiles } from './attachments.ts'
 import { type Call, type CallLog, createCallLog } from './calls.ts'
 import { type Control, createControl } from './control.ts'
 import { answerControl } from './control-routes.ts'
+import { answerFiles, continuesUpload } from './file-routes.ts'
+import { createFiles } from './files.ts'
 import { countTokens, type Desk, type Exchange, generate } from './generate.ts'
 import { noSuchPath } from './google-error.ts'
 import { checkKey } from './key.ts'
 import { createLimiter } from './limiter.ts'
+import { answerModels } from './model-routes.ts'
 import { errorReply, type Reply, send } from './wire.ts'
 
 export type GeminiOptions = {
@@ -31,7 +33,7 @@ export type GeminiOptions = {
 export type Gemini = {
   baseUrl: string
   apiKey: string
-  control: Omit<Control, 'takeSlow' | 'takeFault' | 'takeReply'>
+  control: Omit<Control, 'takeWait' | 'takeFault' | 'takeReply'>
   calls: readonly Call[]
   inFlight: () => number
   mostInFlight: CallLog['mostInFlight']
@@ -46,16 +48,17 @@ export async function startGemini(options: GeminiOptions = {}): Promise<Gemini> 
   const limiter = createLimiter(now, options.requestsPerMinute)
   const control = createControl(limiter.setLimit)
   const log = createCallLog(now)
-  const desk: Desk = { models, today, sleep, log, control, limiter, openFile: noFiles }
+  const files = createFiles(now, name => `${baseUrl}/v1beta/files/${name}`)
+  const desk: Desk = { models, today, sleep, log, control, limiter, files }
 
   const server = createServer((request, response) => void answer(desk, apiKey, request, response))
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const close = async () => {
     server.closeAllConnections()
     await new Promise(resolve => server.close(resolve))
   }
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const { inFlight, mostInFlight, calls } = log
   return { baseUrl, apiKey, control, calls, inFlight, mostInFlight, close, [Symbol.asyncDispose]: close }
 }
@@ -75,8 +78,12 @@ async function answer(desk: Desk, apiKey: string, request: IncomingMessage, resp
 
 async function answerElse(desk: Desk, apiKey: string, request: IncomingMessage, url: URL): Promise<Reply> {
   if (url.pathname.startsWith('/control/')) return answerControl(desk, request, url)
-  checkKey(request, url, apiKey)
-  throw noSuchPath()
+  if (!continuesUpload(url)) checkKey(request, url, apiKey)
+  const reply =
+    answerFiles(desk.files, request, url) ??
+    (request.method === 'GET' ? answerModels(desk.models, desk.today(), url.pathname) : undefined)
+  if (!reply) throw noSuchPath()
+  return reply
 }
 
 type Incoming = { request: IncomingMessage; response: ServerResponse; url: URL; id: string; method: string }

@@ -1,5 +1,4 @@
-/** Three bytes a pixel. */
-export type Raster = { pixels: Buffer; width: number; height: number }
+import type { Raster } from './raster.ts'
 
 /** Where strokes run: along edges, and how strong the edge is (0 to about 1). */
 export type FlowField = { x: Float32Array; y: Float32Array; strength: Float32Array }
@@ -21,23 +20,29 @@ export function flowField({ pixels, width, height }: Raster): FlowField {
       const at = y * width + x
       const across = difference(light, at, 1, width)
       const down = difference(light, at, width, 1)
-      const strength = Math.hypot(across, down) / 1020
-      const angle = Math.sin(x * 0.017 + tilt) * 1.4
-      const wander = Math.max(0, 0.09 - strength) * 6
-      const [alongX, alongY] = [-down / 1020 + Math.cos(angle) * wander, across / 1020 + Math.sin(angle) * wander]
-      const length = Math.hypot(alongX, alongY) || 1
-      field.x[at] = alongX / length
-      field.y[at] = alongY / length
-      field.strength[at] = Math.max(0, strength * 2.2 - 0.12)
+      const edge = Math.sqrt(across * across + down * down)
+      if (edge < FLAT) {
+        const angle = Math.sin(x * 0.017 + tilt) * 1.4
+        field.x[at] = Math.cos(angle)
+        field.y[at] = Math.sin(angle)
+      } else {
+        field.x[at] = -down / edge
+        field.y[at] = across / edge
+      }
+      field.strength[at] = Math.max(0, edge * 0.0022 - 0.12)
     }
   }
   return field
 }
 
+/** Below this difference of lightness there is no edge to follow. */
+const FLAT = 70
+
 /** How much lighter it gets in the direction of `step`, over three rows `side` apart. */
 function difference(light: Float32Array, at: number, step: number, side: number): number {
-  const row = (place: number) => (light[place + step] ?? 0) - (light[place - step] ?? 0)
-  return row(at - side) + 2 * row(at) + row(at + side)
+  const [low, high] = [at - step, at + step]
+  const before = (light[low - side] ?? 0) + 2 * (light[low] ?? 0) + (light[low + side] ?? 0)
+  return (light[high - side] ?? 0) + 2 * (light[high] ?? 0) + (light[high + side] ?? 0) - before
 }
 
 /** Smears each pixel `steps` along the field both ways, with bristles that show as lighter and darker streaks. */

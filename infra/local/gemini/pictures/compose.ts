@@ -1,18 +1,16 @@
-import type { OverlayOptions, Sharp } from 'sharp'
-import sharp from 'sharp'
+import sharp, { type OverlayOptions } from 'sharp'
 import { svg } from './lettering.ts'
 import type { Picture } from './open.ts'
-import type { Frame } from './scene.ts'
+import { type Frame, fromRaster, type Raster, toRaster } from './raster.ts'
 
 /** The first picture full, the others laid onto it as prints, so that every input is seen. */
-export async function compose(pictures: readonly Picture[], frame: Frame): Promise<Sharp> {
+export async function compose(pictures: readonly Picture[], frame: Frame): Promise<Raster> {
   const [ground, ...others] = pictures
   if (!ground) throw new Error('a composition needs a picture')
-  const base = ground.open().resize(frame.width, frame.height, { fit: 'cover' })
+  const base = await toRaster(ground.open().resize({ ...frame, fit: 'cover' }))
   const places = placesFor(others.length, frame)
   const prints = await Promise.all(others.map((picture, at) => layPrint(picture, places[at] ?? frameOf(frame), at)))
-  const flat = await base.removeAlpha().raw().toBuffer()
-  return sharp(flat, { raw: { width: frame.width, height: frame.height, channels: 3 } }).composite(prints)
+  return toRaster(fromRaster(base).composite(prints))
 }
 
 type Place = { left: number; top: number; width: number; height: number }

@@ -5,8 +5,9 @@ import { grade } from './grade.ts'
 import { inpaint } from './inpaint.ts'
 import { mark } from './mark.ts'
 import { openPicture, type Picture, unreadable } from './open.ts'
+import { type Frame, fromRaster, type Raster } from './raster.ts'
 import { restyle } from './restyle.ts'
-import { drawScene, type Frame } from './scene.ts'
+import { drawScene } from './scene.ts'
 
 export type ImageType = 'image/jpeg' | 'image/png'
 export type Sitting = { prompt: string; pictures: Picture[]; style?: Picture; mask?: Picture }
@@ -14,7 +15,7 @@ export type Sitting = { prompt: string; pictures: Picture[]; style?: Picture; ma
 type Intent = {
   /** Whether a prompt with so many pictures asks for this. */
   asks: (sitting: Sitting) => boolean
-  draw: (sitting: Sitting, first: Picture, frame: Frame) => Sharp | Promise<Sharp>
+  draw: (sitting: Sitting, first: Picture, frame: Frame) => Promise<Raster>
 }
 
 const INPAINT = /change only|only change|keep everything else|everything else .*(same|unchanged|as it is)/i
@@ -47,7 +48,9 @@ export async function sit(prompt: string, inputs: readonly Attachment[]): Promis
 /** The finished picture of exactly this size, with its mark. */
 export async function draw(sitting: Sitting, frame: Frame, type: ImageType): Promise<Buffer> {
   try {
-    return await encode(await mark(await paint(sitting, frame), frame), type)
+    const raster = await paint(sitting, frame)
+    await mark(raster)
+    return await encode(fromRaster(raster), type)
   } catch (error) {
     // An input whose header is sound and whose data is not shows only now.
     if (sitting.pictures.length) throw unreadable()
@@ -55,7 +58,7 @@ export async function draw(sitting: Sitting, frame: Frame, type: ImageType): Pro
   }
 }
 
-function paint(sitting: Sitting, frame: Frame): Sharp | Promise<Sharp> {
+function paint(sitting: Sitting, frame: Frame): Promise<Raster> {
   const [first] = sitting.pictures
   const intent = INTENTS.find(({ asks }) => asks(sitting))
   return first && intent ? intent.draw(sitting, first, frame) : drawScene(sitting.prompt, frame)
@@ -67,6 +70,6 @@ export function draft(picture: Buffer, type: ImageType): Promise<Buffer> {
 }
 
 function encode(picture: Sharp, type: ImageType): Promise<Buffer> {
-  if (type === 'image/png') return picture.png({ compressionLevel: 3 }).toBuffer()
-  return picture.jpeg({ quality: 92, chromaSubsampling: '4:4:4' }).toBuffer()
+  if (type === 'image/png') return picture.png({ compressionLevel: 1 }).toBuffer()
+  return picture.jpeg({ quality: 90 }).toBuffer()
 }

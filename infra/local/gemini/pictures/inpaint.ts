@@ -1,50 +1,56 @@
-import sharp, { type Sharp } from 'sharp'
-import { createChance } from './chance.ts'
+import { lightness } from './brush.ts'
+import { type Chance, createChance } from './chance.ts'
 import { colourIn, pickPalette, toRgb } from './colours.ts'
-import { svg } from './lettering.ts'
+import { blend } from './mark.ts'
 import type { Picture } from './open.ts'
-import type { Frame } from './scene.ts'
+import { type Frame, type Raster, toRaster } from './raster.ts'
+
+/** The share of each pixel, 0 to 1, that is repainted. */
+type Region = (x: number, y: number) => number
 
 /** The picture with one region repainted in the colour that the words name; a mask says where, else an ellipse does. */
-export async function inpaint(prompt: string, picture: Picture, frame: Frame, mask?: Picture): Promise<Sharp> {
-  const { width, height } = frame
+export async function inpaint(prompt: string, picture: Picture, frame: Frame, mask?: Picture): Promise<Raster> {
   const chance = createChance(prompt)
-  const colour = colourIn(prompt) ?? pickPalette(chance)[4]
-  const raw = { width, height, channels: 3 as const }
-  const photo = await picture.open().resize(width, height, { fit: 'cover' }).removeAlpha().raw().toBuffer()
-  const region = mask ? await maskRegion(mask, frame) : await ellipseRegion(frame, chance)
-  const [red, green, blue] = toRgb(colour)
-  const patch = await sharp(photo, { raw })
-    .greyscale()
-    .normalise()
-    .linear(0.75, 40)
-    .tint({ r: red, g: green, b: blue })
-    .composite([{ input: weave(frame, colour) }])
-    .removeAlpha()
-    .raw()
-    .toBuffer()
-  for (let at = 0; at < photo.length; at++) {
-    const share = (region[Math.floor(at / 3)] ?? 0) / 255
-    if (share) photo[at] = (photo[at] ?? 0) * (1 - share) + (patch[at] ?? 0) * share
+  const colour = toRgb(colourIn(prompt) ?? pickPalette(chance)[4])
+  const photo = await toRaster(picture.open().resize({ ...frame, fit: 'cover' }))
+  const region = mask ? await maskRegion(mask, frame) : ellipseRegion(frame, chance)
+  const thread = Math.max(6, Math.round(Math.min(frame.width, frame.height) / 60))
+  for (let y = 0; y < frame.height; y++) {
+    for (let x = 0; x < frame.width; x++) {
+      const share = region(x, y)
+      if (!share) continue
+      const at = (y * frame.width + x) * 3
+      const shine = 0.35 + (lightness(photo.pixels, at) / 255) * 0.75 + weave(x, y, thread)
+      blend(
+        photo.pixels,
+        at,
+        colour.map(value => Math.min(255, value * shine + 18)),
+        0,
+        share,
+      )
+    }
   }
-  return sharp(photo, { raw })
+  return photo
 }
 
-/** A fine diagonal weave: a repainted region is to be seen as one, whatever colour was there. */
-function weave({ width, height }: Frame, colour: string): Buffer {
-  const pattern = `<pattern id="weave" width="18" height="18" patternUnits="userSpaceOnUse" patternTransform="rotate(35)"><rect width="18" height="18" fill="${colour}" opacity="0.38"/><rect width="18" height="7" fill="${colour}" opacity="0.5"/></pattern>`
-  return svg(width, height, `<defs>${pattern}</defs><rect width="${width}" height="${height}" fill="url(#weave)"/>`)
+/** A quilted weave: a repainted region is to be seen as one, whatever colour was there. */
+function weave(x: number, y: number, thread: number): number {
+  const [across, along] = [(x + y) % (4 * thread), (x - y + 1e5) % (4 * thread)]
+  const seam = Math.min(across, along) < thread / 4
+  return seam
+    ? -0.22
+    : 0.16 * (Math.sin((across * Math.PI) / (4 * thread)) + Math.sin((along * Math.PI) / (4 * thread)))
 }
 
-function maskRegion(mask: Picture, { width, height }: Frame): Promise<Buffer> {
-  return mask.open().resize(width, height, { fit: 'cover' }).greyscale().toColourspace('b-w').raw().toBuffer()
+async function maskRegion(mask: Picture, frame: Frame): Promise<Region> {
+  const { pixels } = await toRaster(mask.open().resize({ ...frame, fit: 'cover' }))
+  return (x, y) => (pixels[(y * frame.width + x) * 3] ?? 0) / 255
 }
 
-function ellipseRegion({ width, height }: Frame, chance: () => number): Promise<Buffer> {
-  const [x, y] = [width * (0.4 + chance() * 0.2), height * (0.45 + chance() * 0.15)]
-  const fade =
-    '<radialGradient id="fade"><stop offset="0.9" stop-color="#fff"/><stop offset="1" stop-color="#000"/></radialGradient>'
-  const ellipse = `<ellipse cx="${x}" cy="${y}" rx="${width * 0.21}" ry="${height * 0.24}" fill="url(#fade)"/>`
-  const shape = svg(width, height, `<defs>${fade}</defs><rect width="${width}" height="${height}"/>${ellipse}`)
-  return sharp(shape).removeAlpha().greyscale().toColourspace('b-w').raw().toBuffer()
+function ellipseRegion({ width, height }: Frame, chance: Chance): Region {
+  const [centreX, centreY] = [width * (0.4 + chance() * 0.2), height * (0.45 + chance() * 0.15)]
+  return (x, y) => {
+    const distance = Math.hypot((x - centreX) / (width * 0.21), (y - centreY) / (height * 0.24))
+    return Math.max(0, Math.min(1, (1 - distance) * 16))
+  }
 }

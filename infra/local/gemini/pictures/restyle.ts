@@ -1,9 +1,8 @@
-import sharp, { type Sharp } from 'sharp'
-import { flow, flowField, lightness, type Raster } from './brush.ts'
+import { flow, flowField, lightness } from './brush.ts'
 import { createChance, pick } from './chance.ts'
 import { type Rgb, toRgb } from './colours.ts'
 import type { Picture } from './open.ts'
-import type { Frame } from './scene.ts'
+import { type Frame, fromRaster, type Raster, toRaster } from './raster.ts'
 
 /** How a style is laid on. Shares run from 0 (nothing) to 1 (all). */
 type Style = {
@@ -22,7 +21,7 @@ type Style = {
 
 const STYLES = {
   starry: {
-    stroke: 8,
+    stroke: 7,
     bristle: 0.42,
     shades: 9,
     saturation: 1.9,
@@ -47,10 +46,10 @@ const STYLES = {
   },
   watercolour: {
     stroke: 3,
-    bristle: 0.12,
-    shades: 6,
-    saturation: 1.4,
-    tint: [0.5, '#27445c', '#6fa3b5', '#e9c9b1', '#fffdf6'],
+    bristle: 0.06,
+    shades: 7,
+    saturation: 1.5,
+    tint: [0.42, '#27445c', '#6fa3b5', '#e9c9b1', '#fffdf6'],
     line: 0.45,
   },
   pencil: {
@@ -58,7 +57,7 @@ const STYLES = {
     bristle: 0.45,
     shades: 5,
     saturation: 0,
-    tint: [0.85, '#2b2b2f', '#8d8a86', '#e4e0d8', '#fbf9f4'],
+    tint: [0.85, '#2b2b2f', '#aaa69f', '#ece8e0', '#fbf9f4'],
     line: 1.5,
   },
   woodcut: {
@@ -99,36 +98,35 @@ const NAMES: readonly (readonly [words: RegExp, style: Style])[] = [
 ]
 
 /** Strokes are laid at this many pixels and then enlarged: paint has no finer detail. */
-const PAINT_PIXELS = 512 * 512
+const PAINT_PIXELS = 470 * 470
 
 /** Strokes begin and end beyond the edge, as they would on a canvas; the rim is cut off. */
 const MARGIN = { top: 12, bottom: 12, left: 12, right: 12, extendWith: 'mirror' } as const
 
 /** The picture painted anew in the style that the words name, or one by chance; a reference lends its colours. */
-export async function restyle(prompt: string, picture: Picture, frame: Frame, reference?: Picture): Promise<Sharp> {
+export async function restyle(prompt: string, picture: Picture, frame: Frame, reference?: Picture): Promise<Raster> {
   const style =
     NAMES.find(([words]) => words.test(prompt))?.[1] ??
     pick<Style>(createChance(prompt), [STYLES.oil, STYLES.starry, STYLES.woodcut, STYLES.pop])
   const scale = Math.min(1, Math.sqrt(PAINT_PIXELS / (frame.width * frame.height)))
   const [width, height] = [Math.round(frame.width * scale), Math.round(frame.height * scale)]
-  const photo = await picture.open().resize(width, height, { fit: 'cover' }).blur(0.8).removeAlpha().raw().toBuffer()
-  const pixels = await sharp(photo, { raw: { width, height, channels: 3 } })
-    .extend(MARGIN)
-    .raw()
-    .toBuffer()
-  const canvas = { width: width + 2 * MARGIN.left, height: height + 2 * MARGIN.top }
+  const photo = await toRaster(picture.open().resize(width, height, { fit: 'cover' }).blur(0.8))
+  const canvas = await toRaster(fromRaster(photo).extend(MARGIN))
   const [share, ...colours] = style.tint
   const ramp = reference ? await coloursOf(reference) : colours.map(toRgb)
-  const painted = paint({ pixels, ...canvas }, style, toRamp(ramp), reference ? 0.7 : share)
-  return sharp(painted, { raw: { ...canvas, channels: 3 } })
-    .extract({ left: MARGIN.left, top: MARGIN.top, width, height })
-    .resize(frame.width, frame.height, { fit: 'fill', kernel: 'cubic' })
-    .sharpen({ sigma: 1.2 })
+  const painted = paint(canvas, style, toRamp(ramp), reference ? 0.7 : share)
+  const { left, top } = MARGIN
+  return toRaster(
+    fromRaster(painted)
+      .extract({ left, top, width, height })
+      .resize({ ...frame, fit: 'fill', kernel: 'cubic' }),
+  )
 }
 
-function paint(photo: Raster, style: Style, ramp: Uint8Array, share: number): Buffer {
+function paint(photo: Raster, style: Style, ramp: Uint8Array, share: number): Raster {
   const field = flowField(photo)
-  const { pixels } = flow(photo, field, style.stroke, style.bristle)
+  const painted = flow(photo, field, style.stroke, style.bristle)
+  const { pixels } = painted
   const step = 255 / (style.shades - 1)
   for (let at = 0, pixel = 0; at < pixels.length; at += 3, pixel++) {
     const light = lightness(pixels, at)
@@ -140,7 +138,7 @@ function paint(photo: Raster, style: Style, ramp: Uint8Array, share: number): Bu
       pixels[at + channel] = Math.max(0, Math.min(255, tinted * line))
     }
   }
-  return pixels
+  return painted
 }
 
 /** The colour for each of 256 shades of light. */

@@ -1,11 +1,10 @@
-import sharp, { type Sharp } from 'sharp'
+import sharp from 'sharp'
 import { type Chance, createChance, pick } from './chance.ts'
 import { colourIn, type Palette, pickPalette } from './colours.ts'
 import { svg, textLines, wrap } from './lettering.ts'
+import { type Frame, type Raster, toRaster } from './raster.ts'
 import { drawEmblem, drawRidges, drawShapes, drawStill } from './scenery.ts'
 
-/** A frame to draw in, in pixels. */
-export type Frame = { width: number; height: number }
 export type Scenery = (frame: Frame, palette: Palette, chance: Chance) => string
 
 /** What is drawn by the prompt's words, the first row that fits; without one, chance decides. */
@@ -17,14 +16,14 @@ const SCENES: readonly (readonly [words: RegExp, scenery: Scenery])[] = [
 ]
 
 /** A picture made of words alone: scenery by what they name, colours by their hash, and the words themselves. */
-export function drawScene(prompt: string, frame: Frame): Sharp {
+export function drawScene(prompt: string, frame: Frame): Promise<Raster> {
   const chance = createChance(prompt)
   const scenery = SCENES.find(([words]) => words.test(prompt))?.[1] ?? pick(chance, [drawRidges, drawShapes, drawStill])
   const [ink, deep, middle, light, accent] = pickPalette(chance)
   const palette: Palette = [ink, deep, middle, light, colourIn(prompt) ?? accent]
-  return sharp(
-    svg(frame.width, frame.height, scenery(frame, palette, chance) + caption(prompt, frame, palette)),
-  ).removeAlpha()
+  return toRaster(
+    sharp(svg(frame.width, frame.height, scenery(frame, palette, chance) + caption(prompt, frame, palette))),
+  )
 }
 
 const QUOTED = /["“„«]([^"”“»]{1,60})["”“»]/

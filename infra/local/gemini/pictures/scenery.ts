@@ -1,6 +1,6 @@
 import type { Chance } from './chance.ts'
 import type { Palette } from './colours.ts'
-import type { Frame } from './scene.ts'
+import type { Frame } from './raster.ts'
 
 function gradient(id: string, stops: readonly string[]): string {
   const marks = stops.map((colour, at) => `<stop offset="${at / (stops.length - 1)}" stop-color="${colour}"/>`)
