@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
+import type { Clock } from './clock.ts'
 import { type Gemini, startGemini } from './gemini/server.ts'
 import { type Stack, type StackOptions, startStack } from './stack.ts'
 
@@ -22,8 +24,10 @@ export async function startDarkroom({
   ...options
 }: Omit<StackOptions, 'gemini'> & { apiKey?: string } = {}): Promise<Darkroom> {
   await using starting = new AsyncDisposableStack()
-  const gemini = apiKey ? undefined : starting.use(await startGemini())
+  const clock = createLateClock()
+  const gemini = apiKey ? undefined : starting.use(await startGemini(clock))
   const stack = starting.use(await startStack({ ...options, gemini: gemini ?? { apiKey: apiKey ?? '' } }))
+  clock.follow(stack.clock)
   const started = starting.move()
   const put: Darkroom['put'] = async (bucket, key, file, metadata) => {
     const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: await readFile(file), Metadata: metadata })
@@ -40,5 +44,17 @@ export async function startDarkroom({
       )
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+/** The stand-in starts before the stack, whose clock it goes by. */
+function createLateClock() {
+  let clock: Pick<Clock, 'now' | 'sleep'> = { now: Date.now, sleep: ms => sleep(ms) }
+  return {
+    now: () => clock.now(),
+    sleep: (ms: number) => clock.sleep(ms),
+    follow(other: Clock) {
+      clock = other
+    },
   }
 }

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GetItemCommand } from '@aws-sdk/client-dynamodb'
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
+import { expect } from 'vitest'
+import { startDarkroom } from '../../infra/local/darkroom.ts'
+import type { Gemini } from '../../infra/local/gemini/server.ts'
+import { followResults, readResult } from '../../infra/local/results.ts'
+import type { StackOptions } from '../../infra/local/stack.ts'
+import type { Notice } from '../../lib/aws/topic.ts'
+import type { Result } from '../../lib/result.ts'
+
+export type Bench = Awaited<ReturnType<typeof openDarkroom>>
+
+/** The whole local stack with the stand-in, and what a test wants to see of it. Lines of the functions' logs are in `lines`. */
+export async function openDarkroom(options: Omit<StackOptions, 'gemini' | 'log'> = {}) {
+  const lines: string[] = []
+  const darkroom = await startDarkroom({ ...options, log: ({ line }) => lines.push(line) })
+  const { stack } = darkroom
+  const env = stack.env as Record<string, string>
+  const gemini = darkroom.gemini as Gemini
+  const stop = new AbortController()
+  const notices: Notice[] = []
+  const following = (async () => {
+    for await (const notice of followResults(stack, stop.signal)) notices.push(notice)
+  })()
+
+  return {
+    ...darkroom,
+    env,
+    gemini,
+    lines,
+    notices,
+
+    /** Puts bytes under a key of the uploads bucket. */
+    async drop(Key: string, Body: Buffer | string, Metadata?: Record<string, string>) {
+      await stack.s3.send(new PutObjectCommand({ Bucket: env.UPLOADS_BUCKET, Key, Body, Metadata }))
+    },
+    async putRecipe(name: string, recipe: unknown) {
+      const Body = typeof recipe === 'string' ? recipe : JSON.stringify(recipe)
+      await stack.s3.send(new PutObjectCommand({ Bucket: env.RECIPES_BUCKET, Key: `${name}.json`, Body }))
+    },
+    async sendRaw(MessageBody: string) {
+      const { MessageId } = await stack.sqs.send(new SendMessageCommand({ QueueUrl: env.JOBS_QUEUE_URL, MessageBody }))
+      return MessageId as string
+    },
+
+    /** The results whose key begins so, once there are `count`. */
+    async results(prefix: string, count = 1): Promise<Result[]> {
+      await until(
+        `${count} result(s) under ${prefix}`,
+        () => notices.filter(({ key }) => key.startsWith(prefix)).length >= count,
+      )
+      return Promise.all(notices.filter(({ key }) => key.startsWith(prefix)).map(notice => readResult(stack, notice)))
+    },
+    async result(prefix: string): Promise<Result> {
+      return (await this.results(prefix))[0] as Result
+    },
+    async keys(prefix = ''): Promise<string[]> {
+      const { Contents = [] } = await stack.s3.send(
+        new ListObjectsV2Command({ Bucket: env.RESULTS_BUCKET, Prefix: prefix }),
+      )
+      return Contents.map(({ Key }) => Key as string)
+    },
+    async fetch(Key: string) {
+      const object = await stack.s3.send(new GetObjectCommand({ Bucket: env.RESULTS_BUCKET, Key }))
+      return {
+        bytes: Buffer.from((await object.Body?.transformToByteArray()) ?? []),
+        contentType: object.ContentType,
+        metadata: object.Metadata,
+      }
+    },
+    /** A job's row in the ledger. */
+    async row(id: string) {
+      const Key = { pk: { S: `job#${id}` }, sk: { S: 'job' } }
+      const { Item } = await stack.dynamodb.send(
+        new GetItemCommand({ TableName: env.LEDGER_TABLE, Key, ConsistentRead: true }),
+      )
+      return Item && Object.fromEntries(Object.entries(Item).map(([name, value]) => [name, value.S ?? Number(value.N)]))
+    },
+    /** Messages of a queue that are visible, hidden or delayed. */
+    async depth(queue: string): Promise<number> {
+      const QueueUrl = queue.startsWith('http') ? queue : stack.queueUrl(queue)
+      const { Attributes = {} } = await stack.sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }),
+      )
+      const names = [
+        'ApproximateNumberOfMessages',
+        'ApproximateNumberOfMessagesNotVisible',
+        'ApproximateNumberOfMessagesDelayed',
+      ]
+      return names.reduce((sum, name) => sum + Number(Attributes[name as keyof typeof Attributes] ?? 0), 0)
+    },
+    /** One message of a dead-letter queue. */
+    async deadLetter(queue: string) {
+      const receive = new ReceiveMessageCommand({
+        QueueUrl: stack.queueUrl(queue),
+        WaitTimeSeconds: 5,
+        MessageAttributeNames: ['All'],
+      })
+      const { Messages = [] } = await stack.sqs.send(receive)
+      const [message] = Messages
+      return { body: message?.Body, reason: message?.MessageAttributes?.['darkroom-reason']?.StringValue }
+    },
+    async drained() {
+      for (const url of [env.JOBS_QUEUE_URL, env.UPLOADS_QUEUE_URL] as string[]) {
+        await until(`${url} is empty`, async () => (await this.depth(url)) === 0)
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await following
+      await darkroom[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Waits for a fact, and fails with its name if it does not come true. */
+export async function until(what: string, fact: () => boolean | Promise<boolean>, patienceMs = 25_000): Promise<void> {
+  const end = Date.now() + patienceMs
+  while (!(await fact())) {
+    if (Date.now() > end) expect.fail(`waited ${patienceMs / 1000} s in vain: ${what}`)
+    await sleep(20)
+  }
+}
