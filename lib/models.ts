@@ -204,7 +204,7 @@ export type ResolvedModel = { id: string; model: Model; warnings: string[] }
  */
 export function resolveModel(requested: string, catalogue: Catalogue, today: string): ResolvedModel {
   const id = idOf(requested, catalogue)
-  const model = catalogue[id]
+  const model = Object.hasOwn(catalogue, id) ? catalogue[id] : undefined
   if (!model) {
     const warnings = [`model ${id} is not in the catalogue: it runs with the limits and prices of ${DEFAULT_MODEL}`]
     return { id, model: catalogue[DEFAULT_MODEL] ?? NEWEST, warnings }
@@ -223,7 +223,9 @@ export function succeed(id: string, model: Model, catalogue: Catalogue, today: s
     const live = liveModels(catalogue, today).join(', ')
     throw new EditError('ERR_MODEL_GONE', `model ${id} is no longer served and has no successor; live models: ${live}`)
   }
-  const successor = resolveModel(next, catalogue, today)
+  // Without the one that is gone, two dead models that settings make each other's successors end here.
+  const { [id]: _, ...others } = catalogue
+  const successor = resolveModel(next, others, today)
   const since = model.shutdown ? `was shut down on ${model.shutdown}` : 'is no longer served'
   return { ...successor, warnings: [`model ${id} ${since}: ${successor.id} ran instead`, ...successor.warnings] }
 }

@@ -41,5 +41,5 @@ function refuseUnserved(job: Job): void {
 
 /** The model whose prices hold for a reply: the one that answered, which need not be the one that was asked. */
 export function answeringModel(plan: Plan, catalogue: Catalogue, version: string | undefined): Model {
-  return (version !== undefined ? catalogue[version] : undefined) ?? plan.model
+  return (version !== undefined && Object.hasOwn(catalogue, version) ? catalogue[version] : undefined) ?? plan.model
 }
