@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'vitest'
+import { DEFAULT_SETTINGS, readSettings } from '../lib/config.ts'
+import { parseJob } from '../lib/job.ts'
+import { MODELS, succeed } from '../lib/models.ts'
+import { answeringModel, makePlan, replan } from '../lib/plan.ts'
+
+const today = '2026-11-21'
+const job = (fields: object = {}) => parseJob({ operation: 'generate', prompt: 'a cup', ...fields })
+
+test('a job that names no model runs on the newest, without a warning', () => {
+  expect(makePlan(job(), DEFAULT_SETTINGS, today)).toMatchObject({
+    prompt: 'a cup',
+    requested: 'gemini-nano-banana-2.1',
+    modelId: 'gemini-nano-banana-2.1',
+    warnings: [],
+  })
+})
+
+test('the settings’ model is used where the job names none, the job’s where it does', () => {
+  const settings = readSettings({ defaultModel: 'nano-banana-pro' })
+  expect(makePlan(job(), settings, today).modelId).toBe('gemini-3-pro-image')
+  expect(makePlan(job({ model: 'nano-banana-2' }), settings, today).modelId).toBe('gemini-3.1-flash-image')
+})
+
+test('a retired model is replaced and the result will say so', () => {
+  const plan = makePlan(job({ model: 'imagen-4.0-ultra-generate-001' }), DEFAULT_SETTINGS, today)
+  expect(plan).toMatchObject({ requested: 'imagen-4.0-ultra-generate-001', modelId: 'gemini-3-pro-image' })
+  expect(plan.warnings).toEqual([
+    'model imagen-4.0-ultra-generate-001 was shut down on 2026-08-17: gemini-3-pro-image ran instead',
+  ])
+})
+
+test('warnings of the model and of its limits stand side by side', () => {
+  const inputs = ['s3://photos/1', 's3://photos/2', 's3://photos/3', 's3://photos/4']
+  const { warnings } = makePlan(job({ model: 'nano-banana', inputs }), DEFAULT_SETTINGS, today)
+  expect(warnings).toEqual([
+    expect.stringContaining('is deprecated since'),
+    expect.stringContaining('works best with up to 3 inputs'),
+  ])
+})
+
+describe('refused before a byte is read or a cent is spent', () => {
+  test.each<[string, object, string]>([
+    ['a missing slot', { operation: 'inpaint', prompt: undefined, slots: {} }, 'ERR_JOB_SLOTS'],
+    ['an edit without a picture', { operation: 'edit' }, 'ERR_JOB_INPUTS'],
+    ['a size that the model lacks', { imageConfig: { imageSize: '512' } }, 'ERR_MODEL_OPTION'],
+    ['a session', { session: 'kitchen' }, 'ERR_JOB_UNSUPPORTED'],
+    ['a batch', { lane: 'batch' }, 'ERR_JOB_UNSUPPORTED'],
+    ['grounding', { grounding: { web: true } }, 'ERR_JOB_UNSUPPORTED'],
+    ['a weather graphic', { operation: 'weather' }, 'ERR_JOB_UNSUPPORTED'],
+    ['a name to publish as', { publishAs: 'shop' }, 'ERR_JOB_UNSUPPORTED'],
+  ])('%s', (_, fields, code) => {
+    expect(() => makePlan(job(fields), DEFAULT_SETTINGS, today)).toThrow(expect.objectContaining({ code }))
+  })
+
+  test('all that is not served yet is named at once', () => {
+    expect(() => makePlan(job({ session: 'a', lane: 'batch', publishAs: 'b' }), DEFAULT_SETTINGS, today)).toThrow(
+      'this version does not serve: session, lane: batch, publishAs',
+    )
+  })
+})
+
+describe('when Google no longer finds the model', () => {
+  const plan = makePlan(job({ model: 'gemini-3.1-flash-image' }), DEFAULT_SETTINGS, today)
+
+  test('the same job goes to the successor, and keeps what was asked for', () => {
+    const next = replan(plan, succeed(plan.modelId, plan.model, MODELS, today))
+    expect(next).toMatchObject({
+      requested: 'gemini-3.1-flash-image',
+      modelId: 'gemini-nano-banana-2.1',
+      job: plan.job,
+    })
+    expect(next.warnings.at(-1)).toContain('is no longer served: gemini-nano-banana-2.1 ran instead')
+  })
+
+  test('unless the successor does not take what the job wants', () => {
+    const wants512 = job({ model: 'gemini-3.1-flash-image', imageConfig: { imageSize: '512' } })
+    const { modelId, model, ...rest } = makePlan(wants512, DEFAULT_SETTINGS, today)
+    expect(() => replan({ modelId, model, ...rest }, succeed(modelId, model, MODELS, today))).toThrow(
+      expect.objectContaining({ code: 'ERR_MODEL_OPTION' }),
+    )
+  })
+})
+
+describe('the price is that of the model that answered', () => {
+  const plan = makePlan(job({ model: 'gemini-nano-banana-2.1' }), DEFAULT_SETTINGS, today)
+  test.each([
+    ['gemini-3-pro-image', 120],
+    [undefined, 30],
+    ['gemini-nano-banana-2.1-0042', 30],
+    ['constructor', 30],
+  ])('%s: $%d a million', (version, usd) => {
+    expect(answeringModel(plan, MODELS, version).prices.image).toBe(usd)
+  })
+})
