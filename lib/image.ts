@@ -42,7 +42,7 @@ export function sniffImage(buffer: Buffer): ImageType | undefined {
 
 function showBytes(buffer: Buffer): string {
   const start = buffer.subarray(0, 16)
-  const readable = start.every(byte => byte >= 0x20 && byte < 0x7f)
+  const readable = start.every(byte => (byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d))
   return readable ? JSON.stringify(start.toString('latin1')) : (start.toString('hex').match(/../g) ?? []).join(' ')
 }
 

@@ -1,0 +1,59 @@
+/** Runs Darkroom on this machine until Ctrl-C: photos go into one folder, prints come out in another. */
+import { existsSync } from 'node:fs'
+import { mkdir, readdir } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import { startDarkroom } from '../local/darkroom.ts'
+import { followResults, readResult, saveResult } from '../local/results.ts'
+import { watchDrops } from './drop-folder.ts'
+
+const HELP = `npm run dev
+
+Runs the whole of Darkroom on this machine until Ctrl-C. Put a photo into darkroom-in/<recipe>/ and its print appears in
+darkroom-out/, with its result.json. Put a <name>.job.json anywhere into darkroom-in/ to run a job of your own.
+Recipes are the files of infra/recipes/. What is under way survives a restart, in .darkroom/.
+
+GEMINI_API_KEY=…   use Google's Gemini instead of the stand-in, at Google's prices`
+
+const IN = 'darkroom-in'
+const OUT = 'darkroom-out'
+
+if (process.argv.includes('--help')) console.log(HELP)
+else await main(process.env.GEMINI_API_KEY)
+
+async function main(apiKey: string | undefined): Promise<void> {
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort())
+  process.once('SIGTERM', () => stop.abort())
+  await using darkroom = await startDarkroom({ apiKey, stateFolder: '.darkroom', env: { UPLOADED_JOBS: 'on' } })
+  const { stack } = darkroom
+  const recipes = (await readdir('infra/recipes'))
+    .filter(file => file.endsWith('.json'))
+    .map(file => basename(file, '.json'))
+  await Promise.all(recipes.map(recipe => mkdir(join(IN, recipe), { recursive: true })))
+
+  console.log(
+    apiKey
+      ? "Pictures are made by Google's Gemini, on your key."
+      : 'Pictures are drawn by a stand-in: set GEMINI_API_KEY for Google’s.',
+  )
+  console.log(`Photos go into   ${recipes.map(recipe => `${IN}/${recipe}/`).join('  ')}`)
+  console.log(`Prints come to   ${OUT}/`)
+  console.log(`S3, SQS, SNS     AWS_ENDPOINT_URL=${stack.endpoint}`)
+  console.log(`DynamoDB         AWS_ENDPOINT_URL_DYNAMODB=${stack.dynamodbEndpoint}`)
+  console.log(`Logs             ${join(stack.stateFolder, 'logs')}/\nCtrl-C ends it.\n`)
+
+  const upload = async (key: string, path: string) => {
+    console.log(`${key}: received`)
+    await darkroom.upload(key, path)
+  }
+  await watchDrops(IN, upload, stop.signal)
+  for await (const notice of followResults(stack, stop.signal)) {
+    const { status, error, cost } = await readResult(stack, notice)
+    const [file = ''] = await saveResult(stack, notice, OUT)
+    const shown = existsSync(file) ? relative('.', file) : notice.key
+    console.log(
+      error ? `${status} ${error.code}: ${error.message} (${shown})` : `${status} ${shown} ($${cost.usd.toFixed(4)})`,
+    )
+  }
+  console.log('\nClosing.')
+}
