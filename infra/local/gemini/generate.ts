@@ -33,8 +33,9 @@ const TIER = { 'x-gemini-service-tier': 'standard' }
 /** `:generateContent`. Resolves to `gone` where a fault took the connection. */
 export async function generate(desk: Desk, exchange: Exchange): Promise<Reply | 'gone'> {
   const { call, id, response } = exchange
+  const body = await readBody(exchange.request)
   const model = findServed(id, desk.models, desk.today())
-  const request = readGenerateRequest(parseJson(await readBody(exchange.request)))
+  const request = readGenerateRequest(parseJson(body))
   const prompt = readPrompt(request)
   call.images = countImages(request)
   desk.log.enter(call, prompt)

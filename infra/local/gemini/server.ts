@@ -6,6 +6,7 @@ import { type Catalogue, MODELS } from '../../../lib/models.ts'
 import { type Call, type CallLog, createCallLog } from './calls.ts'
 import { type Control, createControl } from './control.ts'
 import { answerControl } from './control-routes.ts'
+import type { FaultName } from './faults.ts'
 import { answerFiles, continuesUpload } from './file-routes.ts'
 import { createFiles } from './files.ts'
 import { countTokens, type Desk, type Exchange, generate } from './generate.ts'
@@ -88,11 +89,14 @@ async function answerElse(desk: Desk, apiKey: string, request: IncomingMessage, 
 
 type Incoming = { request: IncomingMessage; response: ServerResponse; url: URL; id: string; method: string }
 
+/** Faults in which it is the stand-in that goes. */
+const CUTS: readonly string[] = ['cut', 'reset'] satisfies FaultName[]
+
 async function answerCall(desk: Desk, apiKey: string, incoming: Incoming): Promise<void> {
   const { request, response, url, id, method } = incoming
   const call = desk.log.start(method, id)
   response.once('close', () => {
-    call.clientWent = !response.writableFinished
+    call.clientWent = !response.writableFinished && !CUTS.includes(call.outcome)
   })
   try {
     checkKey(request, url, apiKey)

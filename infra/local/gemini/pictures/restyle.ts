@@ -41,7 +41,7 @@ const STYLES = {
     bristle: 0.6,
     shades: 7,
     saturation: 1.8,
-    tint: [0.42, '#2d2a6e', '#5a7fc0', '#9fd0b8', '#f7c8d4', '#fffbe0'],
+    tint: [0.8, '#2d2a6e', '#4f74c4', '#86c4b8', '#f2a9c4', '#fff2a8'],
     line: 0,
   },
   watercolour: {
@@ -49,7 +49,7 @@ const STYLES = {
     bristle: 0.06,
     shades: 7,
     saturation: 1.5,
-    tint: [0.42, '#27445c', '#6fa3b5', '#e9c9b1', '#fffdf6'],
+    tint: [0.8, '#1d4468', '#3f8fb0', '#9fcfd2', '#d3ecee'],
     line: 0.45,
   },
   pencil: {
@@ -65,7 +65,7 @@ const STYLES = {
     bristle: 0,
     shades: 4,
     saturation: 1.2,
-    tint: [0.8, '#10243f', '#2f6690', '#e8c07d', '#f8f0dd'],
+    tint: [0.8, '#0d1f3a', '#2a6f9e', '#e3b566', '#f6d694'],
     line: 1.3,
   },
   pop: {
@@ -81,7 +81,7 @@ const STYLES = {
     bristle: 0.1,
     shades: 4,
     saturation: 0,
-    tint: [0.95, '#050507', '#3c3c44', '#c9c7c2', '#fffef8'],
+    tint: [0.95, '#000004', '#1c2230', '#b9c6d6', '#dbe8f8'],
     line: 0.9,
   },
 } as const satisfies Record<string, Style>
