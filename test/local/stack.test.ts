@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
@@ -67,4 +68,16 @@ test('a stack that fails to start says what is missing and leaves nothing behind
   expect(handles()).toBe(before)
   vi.unstubAllEnvs()
   await rm(folder, { recursive: true })
+})
+
+test.each(['endpoint', 'dynamodbEndpoint'] as const)('the %s listens on one loopback address only', async name => {
+  await using stack = await startStack({ functions: [] })
+  const port = Number(new URL(stack[name]).port)
+  const answer = (host: string) =>
+    new Promise(resolve => {
+      const socket = connect({ host, port }, () => resolve('connected'))
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code)).on('connect', () => socket.destroy())
+    })
+  expect(await answer('127.0.0.1')).toBe('connected')
+  expect(await answer('127.0.0.2')).toBe('ECONNREFUSED')
 })

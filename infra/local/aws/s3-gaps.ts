@@ -20,8 +20,8 @@ const listParameters =
 servedSubresources['GET bucket'] = listParameters.split(' ')
 
 /**
- * Closes fauxqs's gaps before its handlers see the request: keys as they were sent, large bodies, empty bodies,
- * metadata in presigned addresses, conditional requests, and subresources it would take for the object itself.
+ * Closes fauxqs's gaps before its handlers see the request: large and empty bodies, metadata in presigned addresses,
+ * conditional requests, and subresources that it would take for the object itself.
  */
 export function closeS3Gaps(app: Fauxqs['app'], s3Store: Fauxqs['s3Store']): void {
   acceptAnyBody(app)
@@ -34,7 +34,6 @@ export function closeS3Gaps(app: Fauxqs['app'], s3Store: Fauxqs['s3Store']): voi
     const { bucket, key } = target
     if (bucket === '' || bucket === 'health' || bucket === '_fauxqs' || isQueueAddress(request.headers)) return done()
 
-    request.params = { bucket, '*': key }
     request.body ??= Buffer.alloc(0)
     const query = request.query as Record<string, string>
     for (const [name, value] of Object.entries(query)) {

@@ -56,10 +56,10 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
   let isEnding = false
   let initFailure: Failure | undefined
   let deliver: (invocation: Invocation) => void = () => {}
-  let current: { requestId: string; finish(outcome: Unfinished): void } | undefined
+  let current: { requestId: string; answered?: Unfinished; finish(outcome: Unfinished): void } | undefined
 
-  const finish = (requestId: string, outcome: Unfinished) => {
-    if (current?.requestId === requestId) current.finish(outcome)
+  const answer = (requestId: string, outcome: Unfinished) => {
+    if (current?.requestId === requestId) current.answered = outcome
   }
   const api = await startRuntimeApi({
     next() {
@@ -67,12 +67,14 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       const invocation = new Promise<Invocation>(resolve => {
         deliver = resolve
       })
+      // Told only now: whoever invokes again at once should find this process idle, not a new one.
+      if (current?.answered) current.finish(current.answered)
       // Its last answer may still arrive when the process has been sent its end.
       if (!isEnding) options.onIdle(environment)
       return invocation
     },
-    respond: (requestId, body) => finish(requestId, { ok: true, payload: body ? JSON.parse(body) : null }),
-    fail: (requestId, body) => finish(requestId, { ok: false, cause: 'error', ...readFailure(body) }),
+    respond: (requestId, body) => answer(requestId, { ok: true, payload: body ? JSON.parse(body) : null }),
+    fail: (requestId, body) => answer(requestId, { ok: false, cause: 'error', ...readFailure(body) }),
     failInit(body) {
       initFailure = readFailure(body)
     },
@@ -95,7 +97,8 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       return new Promise(resolve => {
         const timer = setTimeout(() => {
           const errorMessage = `Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds`
-          finish(invocation.requestId, { ok: false, cause: 'timeout', errorType: 'Sandbox.Timedout', errorMessage })
+          const timedOut = { ok: false, cause: 'timeout', errorType: 'Sandbox.Timedout', errorMessage } as const
+          current?.finish(current.answered ?? timedOut)
           kill()
         }, clock.toRealMs(timeoutMs))
         current = {
@@ -116,7 +119,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
     clearTimeout(initTimer)
     api.close()
     const failure = toExitFailure(code, signal)
-    current?.finish({ ok: false, cause: 'exit', ...failure })
+    current?.finish(current.answered ?? { ok: false, cause: 'exit', ...failure })
     options.onExit(environment, wasReady ? undefined : (initFailure ?? failure))
   })
   return environment

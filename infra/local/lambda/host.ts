@@ -145,9 +145,9 @@ export function createLambdaHost({ functions, env, clock, logFolder }: LambdaHos
 
   return {
     events,
-    invoke(functionName, event) {
+    async invoke(functionName, event) {
       const pool = poolOf(functionName)
-      if (isClosed) return Promise.reject(new Error(`The Lambda host is closed; ${functionName} was not invoked`))
+      if (isClosed) throw new Error(`The Lambda host is closed; ${functionName} was not invoked`)
       pool.counts.invocations += 1
       return new Promise(resolve => {
         const environment = pool.idle.pop()
