@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startFixtureHost } from './fixture-host.ts'
@@ -30,7 +32,10 @@ test('no process is left when the process of the host is killed while a function
     const host = startFixtureHost()
     host.events.on('line', ({ line }) => console.log(line.trim().split(/\\s/).at(-1)))
     host.invoke('hang', {})`
+  // A process that is killed cleans nothing up, so its temporary files go where this test can.
+  const folder = await mkdtemp(join(tmpdir(), 'darkroom-test-'))
   const parent = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [chunk] = await once(parent.stdout, 'data')
@@ -38,4 +43,5 @@ test('no process is left when the process of the host is killed while a function
   expect(isAlive(pid)).toBe(true)
   parent.kill('SIGKILL')
   await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false)
+  await rm(folder, { recursive: true })
 })
