@@ -292,17 +292,17 @@ const SLOT_LIMIT = 2000
 /** The prompt of a job: its own, or the operation's sentences with the slots filled. Throws `ERR_JOB_SLOTS` naming every fault. */
 export function buildPrompt(job: Pick<Job, 'operation' | 'prompt' | 'slots'>): string {
   const row: PromptRow = PROMPTS[job.operation]
-  const slots = job.slots ?? {}
+  const slots = toPhrases(job.slots ?? {})
   const free = Object.keys(row.slots).length === 0
   if (job.prompt !== undefined && job.slots !== undefined) {
     throw new EditError('ERR_JOB_SLOTS', `${job.operation} takes a prompt or slots, got both`)
   }
   if (job.prompt !== undefined) return job.prompt
-  const faults = free ? ['it needs a prompt'] : findSlotFaults(row, slots)
+  const faults = free ? ['it needs a prompt'] : findSlotFaults(row, job.slots ?? {}, slots)
   if (faults.length > 0) throw new EditError('ERR_JOB_SLOTS', `${job.operation}: ${faults.join('; ')}`)
   return row.sentences
     .filter(sentence => blanksOf(sentence).every(slot => Object.hasOwn(slots, slot)))
-    .map(sentence => sentence.replace(/\{(\w+)\}/g, (_, slot: string) => toPhrase(slots[slot] ?? '')))
+    .map(sentence => sentence.replace(/\{(\w+)\}/g, (_, slot: string) => slots[slot] ?? ''))
     .join(' ')
 }
 
@@ -331,9 +331,9 @@ export function labelInput(index: number, count: number, role: Role | undefined)
   return count > 1 ? `Image ${index + 1}:` : undefined
 }
 
-function findSlotFaults(row: PromptRow, slots: Record<string, string>): string[] {
+function findSlotFaults(row: PromptRow, slots: Record<string, string>, filled: Record<string, string>): string[] {
   const known = Object.keys(row.slots)
-  const missing = known.filter(slot => row.slots[slot]?.required && !Object.hasOwn(slots, slot))
+  const missing = known.filter(slot => row.slots[slot]?.required && !Object.hasOwn(filled, slot))
   const unknown = Object.keys(slots).filter(slot => !known.includes(slot))
   const long = known.filter(slot => (slots[slot]?.length ?? 0) > SLOT_LIMIT)
   return [
@@ -347,6 +347,8 @@ function blanksOf(sentence: string): string[] {
   return Array.from(sentence.matchAll(/\{(\w+)\}/g), match => match[1] ?? '')
 }
 
-function toPhrase(value: string): string {
-  return value.replace(/[\s\p{Cc}]+/gu, ' ').trim()
+/** Slots as they go into a sentence; one of nothing but blanks is as one that was left open. */
+function toPhrases(slots: Record<string, string>): Record<string, string> {
+  const phrases = Object.entries(slots).map(([slot, value]) => [slot, value.replace(/[\s\p{Cc}]+/gu, ' ').trim()])
+  return Object.fromEntries(phrases.filter(([, phrase]) => phrase !== ''))
 }
