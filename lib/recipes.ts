@@ -108,7 +108,9 @@ function refuseForeign(recipe: Recipe, name: string, asked: Asked): void {
 
 /** S3 metadata is ASCII, so people percent-encode it, and S3 itself answers RFC 2047 words for what isn't. */
 export function decodeMetadata(value: string): string {
-  const words = value.replace(/=\?utf-8\?([bq])\?([^?]*)\?=\s*/gi, (_, kind: string, encoded: string) =>
+  // Blanks between two encoded words only keep them apart (RFC 2047, 6.2).
+  const joined = value.replace(/\?=\s+(?==\?)/g, '?=')
+  const words = joined.replace(/=\?utf-8\?([bq])\?([^?]*)\?=/gi, (_, kind: string, encoded: string) =>
     (kind.toLowerCase() === 'b'
       ? Buffer.from(encoded, 'base64')
       : Buffer.from(
