@@ -101,8 +101,8 @@ function readJpeg(b: Buffer): Header {
       header.height = b.readUInt16BE(at + 5)
       header.width = b.readUInt16BE(at + 7)
     }
-    if (marker === 0xe1 && b.toString('latin1', at + 4, at + 10) === 'Exif\0\0') {
-      header.turned = isTurned(b.subarray(at + 10, at + 2 + length))
+    if (marker === 0xe1 && b.subarray(at + 4, at + 10).equals(EXIF_MARK)) {
+      header.turned = isTurned(b.subarray(at + 4, at + 2 + length))
     }
     at += 2 + length
   }
@@ -131,13 +131,19 @@ function readWebp(b: Buffer): Header {
 function webpPixels(b: Buffer): { width: number; height: number } {
   const kind = b.toString('latin1', 12, 16)
   if (kind === 'VP8X') return { width: 1 + b.readUIntLE(24, 3), height: 1 + b.readUIntLE(27, 3) }
-  if (kind === 'VP8 ') return { width: b.readUInt16LE(26) & 0x3fff, height: b.readUInt16LE(28) & 0x3fff }
+  if (kind === 'VP8 ' && b.readUIntBE(23, 3) === 0x9d012a)
+    return { width: b.readUInt16LE(26) & 0x3fff, height: b.readUInt16LE(28) & 0x3fff }
+  if (kind !== 'VP8L' || b[20] !== 0x2f) throw new BadHeader()
   const bits = b.readUInt32LE(21)
   return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) }
 }
 
+const EXIF_MARK = Buffer.from('Exif\0\0', 'latin1')
+
 /** EXIF tag 0x0112 of the first directory: values 5–8 exchange width and height (CIPA DC-008). */
-function isTurned(tiff: Buffer): boolean {
+function isTurned(exif: Buffer): boolean {
+  // JPEG puts this mark before EXIF; many writers of WebP do so too, though its specification doesn't.
+  const tiff = exif.subarray(0, 6).equals(EXIF_MARK) ? exif.subarray(6) : exif
   if (tiff.length < 10) return false
   const little = tiff.toString('latin1', 0, 2) === 'II'
   const u16 = (at: number) => (little ? tiff.readUInt16LE(at) : tiff.readUInt16BE(at))
@@ -198,8 +204,13 @@ function readHeif(b: Buffer): Header {
     width: b.readUInt32BE(pixels.start + 4),
     height: b.readUInt32BE(pixels.start + 8),
     turned: rotation !== undefined && (b.readUInt8(rotation.start) & 1) === 1,
-    whole: top.every(box => box.end <= b.length),
+    whole: holdsPixels(top, inMeta) && top.every(box => box.end <= b.length),
   }
+}
+
+/** The coded picture lies in `mdat`, or small ones in the `idat` of `meta`; a file may have been cut off right before it. */
+function holdsPixels(top: Box[], inMeta: Box[]): boolean {
+  return top.some(box => box.type === 'mdat') || inMeta.some(box => box.type === 'idat')
 }
 
 function find(boxes: Box[], type: string): Box {
