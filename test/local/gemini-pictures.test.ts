@@ -39,9 +39,36 @@ describe('the picture', () => {
   })
 
   it('stands as the input is displayed, not as it is stored', async () => {
-    const turned = await sharp(photo).resize(800, 600).withMetadata({ orientation: 6 }).jpeg().toBuffer()
-    const { width, height } = await sharp(imageOf(await own.ask([inline(turned), { text: 'make it warm' }]))).metadata()
-    expect(width).toBeLessThan(height)
+    const halves = '<svg width="800" height="600"><rect width="400" height="600" fill="#f00"/></svg>'
+    const stored = sharp({ create: { width: 800, height: 600, channels: 3, background: '#00f' } })
+    // Orientation 6 is shown a quarter turn clockwise: what is stored on the left stands on top.
+    const turned = await stored
+      .composite([{ input: Buffer.from(halves) }])
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer()
+    const text = 'change only the middle, keep everything else exactly the same'
+    const { data, info } = await sharp(imageOf(await own.ask([inline(turned), { text }])))
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    expect([info.width, info.height]).toEqual([896, 1200])
+    const [top, bottom] = [20 * 3, ((info.height - 20) * info.width + 20) * 3]
+    expect(data[top]).toBeGreaterThan(200)
+    expect(data[bottom]).toBeLessThan(50)
+  })
+
+  it('bears a mark in its corner that no font is needed for', async () => {
+    const before = await sharp(flower).resize(1024, 1024, { fit: 'cover' }).png().toBuffer()
+    const text = 'change only the leaf, keep everything else exactly the same'
+    const after = imageOf(await own.ask([inline(before, 'image/png'), { text }]))
+    const corner = { left: 0.82, top: 0.02, right: 0.98, bottom: 0.05 }
+    expect(await changed(before, after, corner)).toBeGreaterThan(0.7)
+    const { data } = await sharp(after)
+      .extract({ left: 800, top: 16, width: 200, height: 40 })
+      .greyscale()
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    expect(data.filter(light => light > 235).length).toBeGreaterThan(150)
   })
 
   it('is a PNG without signature from Gemini 2.5, a JPEG with one as large as itself from Gemini 3', async () => {

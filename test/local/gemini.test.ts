@@ -116,8 +116,9 @@ describe('the record', () => {
     const client = clientOf(other)
     const call = (contents: string) => client.models.generateContent({ model: 'gemini-3.5-flash', contents })
     await call('alone')
+    await call('alone')
     await Promise.all([call('twin'), call('twin'), call('other')])
-    expect(other.calls).toHaveLength(4)
+    expect(other.calls).toHaveLength(5)
     expect(other.calls[0]).toMatchObject({
       model: 'gemini-3.5-flash',
       prompt: 'alone',

@@ -22,11 +22,18 @@ const INPAINT = /change only|only change|keep everything else|everything else .*
 const STYLE = /artistic style|in the style of|style transfer|restyle/i
 const ANY_STYLE = /\bstyles?\b|painting|water ?colou?r|\bsketch of|cartoon|anime|woodcut|comic/i
 
+/** The words that say what the input is, not what it is to become. */
+const SKETCH = /\b(turn|make)\b[^.]*\b(sketch|drawing)\b[^.]*|\bthe sketch is[^.]*/gi
+
 /** What to do with pictures, the first row that asks. Without pictures a scene is drawn. */
 const INTENTS: Intent[] = [
   {
     asks: ({ mask, prompt, pictures }) => Boolean(mask) || (pictures.length === 1 && INPAINT.test(prompt)),
     draw: ({ prompt, mask }, first, frame) => inpaint(prompt, first, frame, mask),
+  },
+  {
+    asks: ({ prompt, pictures }) => pictures.length === 1 && prompt.search(SKETCH) >= 0,
+    draw: ({ prompt }, first, frame) => restyle(`painting ${prompt.replace(SKETCH, '')}`, first, frame),
   },
   {
     asks: ({ style, prompt, pictures }) =>
