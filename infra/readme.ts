@@ -12,7 +12,7 @@ export const README = join(import.meta.dirname, '../README.md')
 /** The README's text with each `<!-- name -->` … `<!-- /name -->` filled from the code. */
 export function renderReadme(text: string): string {
   return Object.entries(SECTIONS).reduce((filled, [name, render]) => {
-    const section = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`)
+    const section = new RegExp(`(<!-- ${name} -->\n).*?(<!-- /${name} -->)`, 's')
     if (!section.test(filled)) throw new Error(`README.md has no section ${name}`)
     return filled.replace(section, (_, open: string, close: string) => `${open}${render()}\n${close}`)
   }, text)

@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GetItemCommand } from '@aws-sdk/client-dynamodb'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
-import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
+import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+} from '@aws-sdk/client-sqs'
 import { expect } from 'vitest'
 import { startDarkroom } from '../../infra/local/darkroom.ts'
 import type { Gemini } from '../../infra/local/gemini/server.ts'
@@ -45,13 +50,14 @@ export async function openDarkroom(options: Omit<StackOptions, 'gemini' | 'log'>
       return MessageId as string
     },
 
-    /** The results whose key begins so, once there are `count`. */
+    /** The results whose key begins so, once there are `count` and the ledger has closed their jobs, which is the last step. */
     async results(prefix: string, count = 1): Promise<Result[]> {
-      await until(
-        `${count} result(s) under ${prefix}`,
-        () => notices.filter(({ key }) => key.startsWith(prefix)).length >= count,
-      )
-      return Promise.all(notices.filter(({ key }) => key.startsWith(prefix)).map(notice => readResult(stack, notice)))
+      const found = () => notices.filter(({ key }) => key.startsWith(prefix))
+      await until(`${count} result(s) under ${prefix}`, () => found().length >= count)
+      for (const { id, status } of found()) {
+        await until(`${id} is ${status} in the ledger`, async () => (await this.row(id))?.status === status)
+      }
+      return Promise.all(found().map(notice => readResult(stack, notice)))
     },
     async result(prefix: string): Promise<Result> {
       return (await this.results(prefix))[0] as Result
@@ -91,15 +97,12 @@ export async function openDarkroom(options: Omit<StackOptions, 'gemini' | 'log'>
       ]
       return names.reduce((sum, name) => sum + Number(Attributes[name as keyof typeof Attributes] ?? 0), 0)
     },
-    /** One message of a dead-letter queue. */
-    async deadLetter(queue: string) {
-      const receive = new ReceiveMessageCommand({
-        QueueUrl: stack.queueUrl(queue),
-        WaitTimeSeconds: 5,
-        MessageAttributeNames: ['All'],
-      })
-      const { Messages = [] } = await stack.sqs.send(receive)
-      const [message] = Messages
+    /** Takes one message out of a dead-letter queue. */
+    async takeDeadLetter(queue: string) {
+      const QueueUrl = stack.queueUrl(queue)
+      const receive = new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 5, MessageAttributeNames: ['All'] })
+      const { Messages: [message] = [] } = await stack.sqs.send(receive)
+      await stack.sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message?.ReceiptHandle }))
       return { body: message?.Body, reason: message?.MessageAttributes?.['darkroom-reason']?.StringValue }
     },
     async drained() {
