@@ -15,6 +15,7 @@ export async function inpaint(prompt: string, picture: Picture, frame: Frame, ma
   const photo = await toRaster(picture.open().resize({ ...frame, fit: 'cover' }))
   const region = mask ? await maskRegion(mask, frame) : ellipseRegion(frame, chance)
   const thread = Math.max(6, Math.round(Math.min(frame.width, frame.height) / 60))
+  const paint = new Uint8ClampedArray(3)
   for (let y = 0; y < frame.height; y++) {
     for (let x = 0; x < frame.width; x++) {
       const share = region(x, y)
