@@ -8,7 +8,7 @@ import type { Gemini, RawReply } from './gemini/client.ts'
 import { buildRequest } from './gemini/request.ts'
 import { readReply } from './gemini/response.ts'
 import { succeed } from './models.ts'
-import { answeringModel, type Plan, replan } from './plan.ts'
+import { answeringModel, type Plan, replan, settleRatio } from './plan.ts'
 import { judgeReply, type Verdict } from './result.ts'
 import { retry } from './retry.ts'
 
@@ -103,7 +103,8 @@ async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[
   const attempt = { attempt: claim.calls, at: new Date(now()).toISOString(), model: plan.modelId }
   const startedAt = now()
   try {
-    const reply = await gemini.generate(buildRequest(plan.modelId, plan.job, plan.prompt, images), { timeoutMs })
+    const { job } = settleRatio(plan, claim.inputs ?? [])
+    const reply = await gemini.generate(buildRequest(plan.modelId, job, plan.prompt, images), { timeoutMs })
     await keep(desk, claim.calls, reply.text)
     claim.attempts.push({ ...attempt, ms: now() - startedAt, outcome: 'reply' })
     return reply
@@ -140,7 +141,8 @@ function refuseEndless(claim: Claim): void {
   )
 }
 
-function judge(desk: Desk, plan: Plan, json: unknown): JudgedReply {
+function judge(desk: Desk, planned: Plan, json: unknown): JudgedReply {
+  const plan = settleRatio(planned, desk.claim.inputs ?? [])
   const reply = readReply(json)
   const answered = answeringModel(plan, desk.settings.catalogue, reply.modelVersion)
   const usd = costOf(reply.usage, answered, plan.job.lane)

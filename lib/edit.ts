@@ -136,6 +136,7 @@ async function produce(deps: Deps, desk: Desk, intake: Intake, job: Job, draft: 
     return inputs
   })
   const { verdict, plan: ran, version } = await askForPictures(desk, plan, readOnce)
+  draft.job.imageConfig = ran.job.imageConfig
   draft.model = { requested: plan.requested, used: ran.modelId, version }
   draft.warnings.push(...ran.warnings, ...verdict.warnings, ...compareWithWish(ran, verdict.pictures))
   const { files, images } = toFiles(folder, verdict, job)

@@ -2,8 +2,9 @@ import type { Settings } from './config.ts'
 import { EditError } from './errors.ts'
 import type { Job } from './job.ts'
 import { checkLimits } from './limits.ts'
-import { type Catalogue, DEFAULT_MODEL, type Model, resolveModel } from './models.ts'
-import { buildPrompt, checkInputs } from './prompts.ts'
+import { type Catalogue, DEFAULT_MODEL, type Model, nearestRatio, resolveModel } from './models.ts'
+import { buildPrompt, checkInputs, PROMPTS } from './prompts.ts'
+import type { InputFacts } from './result.ts'
 
 /** A job that has been held against every table: what will be asked of which model. */
 export type Plan = { job: Job; prompt: string; requested: string; modelId: string; model: Model; warnings: string[] }
@@ -37,6 +38,18 @@ const UNSERVED: readonly Wish[] = [
 function refuseUnserved(job: Job): void {
   const fields = UNSERVED.filter(({ wished }) => wished(job)).map(({ field }) => field)
   if (fields.length > 0) throw new EditError('ERR_JOB_UNSUPPORTED', `this version does not serve: ${fields.join(', ')}`)
+}
+
+/**
+ * An edit that names no ratio keeps that of its first input as people see it: phones store photos turned, with the turn in
+ * the metadata, and a model that overlooks it would answer with the wrong format.
+ */
+export function settleRatio(plan: Plan, inputs: readonly InputFacts[]): Plan {
+  const { job, model } = plan
+  const [first] = inputs
+  if (!first || job.imageConfig?.aspectRatio || PROMPTS[job.operation].does !== 'edit') return plan
+  const aspectRatio = nearestRatio(model, first.width, first.height)
+  return { ...plan, job: { ...job, imageConfig: { ...job.imageConfig, aspectRatio } } }
 }
 
 /** The model whose prices hold for a reply: the one that answered, which need not be the one that was asked. */

@@ -54,10 +54,17 @@ export async function openDarkroom(options: Omit<StackOptions, 'gemini' | 'log'>
     async results(prefix: string, count = 1): Promise<Result[]> {
       const found = () => notices.filter(({ key }) => key.startsWith(prefix))
       await until(`${count} result(s) under ${prefix}`, () => found().length >= count)
-      for (const { id, status } of found()) {
-        await until(`${id} is ${status} in the ledger`, async () => (await this.row(id))?.status === status)
-      }
-      return Promise.all(found().map(notice => readResult(stack, notice)))
+      return Promise.all(found().map(notice => this.closed(notice)))
+    },
+    async closed(notice: Notice): Promise<Result> {
+      const { id, status } = notice
+      await until(`${id} is ${status} in the ledger`, async () => (await this.row(id))?.status === status)
+      return readResult(stack, notice)
+    },
+    /** The result of the next job that ends after `seen` others. */
+    async resultAfter(seen: number): Promise<Result> {
+      await until('another result', () => notices.length > seen)
+      return this.closed(notices[seen] as Notice)
     },
     async result(prefix: string): Promise<Result> {
       return (await this.results(prefix))[0] as Result
