@@ -52,6 +52,7 @@ type Ending = { code: Code; most: number }
 
 const POLICY = { code: 'ERR_REPLY_BLOCKED', most: 1 } as const
 const SOFT = { code: 'ERR_REPLY_NO_IMAGE', most: 3 } as const
+const UNREADABLE = { code: 'ERR_REPLY_UNREADABLE', most: 3 } as const
 const RECITED = { code: 'ERR_REPLY_RECITATION', most: 2 } as const
 
 /** What a finish reason means for a reply without a picture. A reason that is not here is as `NO_IMAGE`: more are to come. */
@@ -119,17 +120,19 @@ function judgeSilence(reply: Reply, unreadable: string[]): Verdict {
   const { code, most } = endingOf(reply, unreadable)
   const reason = reply.blockReason
     ? `blocked the prompt (${reply.blockReason})`
-    : `ended with ${reply.finishReason ?? 'no reason'}`
+    : `ended with ${reply.finishReason ?? 'no reason'} and no picture`
   const detail = [reply.blockMessage ?? reply.finishMessage, ...unreadable].filter(Boolean).join('; ')
-  const message = `Gemini ${reason} and no picture${detail ? `: ${detail}` : ''}`
+  const message = `Gemini ${reason}${detail ? `: ${detail}` : ''}`
   return { pictures: undefined, error: new EditError(code, message), most, words }
 }
 
 function endingOf(reply: Reply, unreadable: string[]): Ending {
   if (reply.blockReason) return POLICY
-  if (unreadable.length > 0) return { code: 'ERR_REPLY_UNREADABLE', most: 3 }
   const rows: Record<string, Ending> = FINISH_REASONS
-  return (reply.finishReason && Object.hasOwn(rows, reply.finishReason) ? rows[reply.finishReason] : undefined) ?? SOFT
+  const { finishReason } = reply
+  const ending = (finishReason && Object.hasOwn(rows, finishReason) ? rows[finishReason] : undefined) ?? SOFT
+  // What Google blocked or cut off would come back the same, however unreadable its picture was.
+  return ending === SOFT && unreadable.length > 0 ? UNREADABLE : ending
 }
 
 /** The error of a result that is not `done`, as `result.json` has it. */
