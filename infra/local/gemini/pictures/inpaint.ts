@@ -22,13 +22,8 @@ export async function inpaint(prompt: string, picture: Picture, frame: Frame, ma
       if (!share) continue
       const at = (y * frame.width + x) * 3
       const shine = 0.35 + (lightness(photo.pixels, at) / 255) * 0.75 + weave(x, y, thread)
-      blend(
-        photo.pixels,
-        at,
-        colour.map(value => Math.min(255, value * shine + 18)),
-        0,
-        share,
-      )
+      for (let channel = 0; channel < 3; channel++) paint[channel] = (colour[channel] ?? 0) * shine + 18
+      blend(photo.pixels, at, paint, 0, share)
     }
   }
   return photo
