@@ -56,7 +56,7 @@ const Wire = z
         thoughtsTokenCount: count,
         totalTokenCount: count,
         candidatesTokensDetails: z
-          .array(z.object({ modality: text, tokenCount: count }))
+          .array(z.object({ modality: text, tokenCount: count }).catch({}))
           .optional()
           .catch(undefined),
       })
