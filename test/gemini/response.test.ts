@@ -125,7 +125,11 @@ describe('a reply as Google sends it', () => {
   test('several candidates: all that they say is kept, and the one with the picture says how it ended', () => {
     const json = {
       candidates: [
-        { content: { parts: [{ text: 'No.' }] }, finishReason: 'IMAGE_SAFETY', finishMessage: 'no' },
+        {
+          content: { parts: [{ text: 'No.' }, wireImage(1, { thought: true })] },
+          finishReason: 'IMAGE_SAFETY',
+          finishMessage: 'no',
+        },
         { content: { parts: [{ text: 'Yes.' }, wireImage(0)] }, finishReason: 'STOP' },
       ],
     }
