@@ -22,12 +22,13 @@ export function createGemini({ apiKey, baseUrl, fetch: send = fetch, now = Date.
   return {
     /** The reply, as text to keep and as JSON to read. Throws an `EditError` for everything that is no reply. */
     async generate(request: GenerateContentParameters, { timeoutMs }: { timeoutMs: number }): Promise<RawReply> {
+      const key = await apiKey.read()
       const abort = new AbortController()
       const timer = setTimeout(() => abort.abort(), timeoutMs)
       const seen: Seen = {}
       // A client a call: the SDK hides headers and raw bodies, and only its fetch sees them. It costs microseconds.
       const client = new GoogleGenAI({
-        apiKey: await apiKey.read(),
+        apiKey: key,
         apiVersion: 'v1beta',
         httpOptions: { baseUrl, fetch: spyOn(send, seen) },
       })
