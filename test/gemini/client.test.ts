@@ -88,8 +88,7 @@ describe('a reply', () => {
 
   test('that ends with CONTINUATION is not continued behind our back: each call is billed', async () => {
     const unfinished = JSON.stringify({
-      candidates: [{ content: { role: 'model', parts: [{ text: 'a' }] }, finishReason: 'CONTINUATION' }],
-      continuationToken: 'go-on',
+      candidates: [{ content: { parts: [{ text: 'a' }] }, finishReason: 'CONTINUATION', continuationToken: 'go-on' }],
     })
     const answers = [unfinished, reply]
     const url = await serve((_, response) => respond(200, answers.shift() ?? '')(_, response))
