@@ -9,7 +9,7 @@ import { buildRequest } from './gemini/request.ts'
 import { readReply } from './gemini/response.ts'
 import { succeed } from './models.ts'
 import { answeringModel, type Plan, replan, settleRatio } from './plan.ts'
-import { judgeReply, type Verdict } from './result.ts'
+import { type Attempt, judgeReply, type Verdict } from './result.ts'
 import { retry } from './retry.ts'
 
 /** A reply that was judged, with what it cost. */
@@ -46,13 +46,17 @@ export function replyKey(folder: string, attempt: number): string {
 
 /** Replies that earlier claims paid for and kept; one with pictures is never asked for again. */
 export async function readKept(desk: Desk, plan: Plan): Promise<void> {
-  const { claim, storage, resultsBucket, folder } = desk
-  for (let attempt = 1; attempt <= claim.calls; attempt += 1) {
+  const { claim, storage, resultsBucket, folder, now } = desk
+  if (claim.calls === 0) return
+  const keys = await storage.list(resultsBucket, `${folder}/response-`)
+  const kept = keys.flatMap(key => Number(/response-(\d+)\.json$/.exec(key)?.[1] ?? [])).toSorted((a, b) => a - b)
+  for (const attempt of kept) {
     const bytes = await storage.read(`s3://${resultsBucket}/${replyKey(folder, attempt)}`)
     if (!bytes) continue
     desk.replies.push(judge(desk, plan, JSON.parse(bytes.toString()) as unknown))
-    if (claim.attempts.some(known => known.attempt === attempt)) continue
-    claim.attempts.push({ attempt, at: new Date(desk.now()).toISOString(), ms: 0, outcome: 'kept' })
+    // Kept, and its function died before it could say so.
+    const known = claim.attempts.some(other => other.attempt === attempt)
+    if (!known) record(claim, { attempt, at: new Date(now()).toISOString(), ms: 0, outcome: 'reply' })
   }
 }
 
@@ -100,22 +104,23 @@ async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[
   refuseEndless(claim)
   await ledger.attempt(claim, { job: JSON.stringify(plan.job), inputs: inputs.map(input => input.facts) })
   const images = inputs.map(({ bytes, facts, role }) => ({ bytes, mimeType: facts.mimeType, role }))
-  const attempt = { attempt: claim.calls, at: new Date(now()).toISOString(), model: plan.modelId }
+  const { job } = settleRatio(plan, claim.inputs ?? [])
   const startedAt = now()
-  try {
-    const { job } = settleRatio(plan, claim.inputs ?? [])
-    const reply = await gemini.generate(buildRequest(plan.modelId, job, plan.prompt, images), { timeoutMs })
-    await keep(desk, claim.calls, reply.text)
-    claim.attempts.push({ ...attempt, ms: now() - startedAt, outcome: 'reply' })
-    return reply
-  } catch (error) {
-    claim.attempts.push({
-      ...attempt,
-      ms: now() - startedAt,
-      outcome: error instanceof EditError ? error.code : 'ERR_INTERNAL',
-    })
-    throw error
+  const end = (outcome: string) => {
+    const at = new Date(startedAt).toISOString()
+    record(claim, { attempt: claim.calls, at, ms: now() - startedAt, outcome, model: plan.modelId })
   }
+  const request = buildRequest(plan.modelId, job, plan.prompt, images)
+  const reply = await gemini.generate(request, { timeoutMs }).catch((error: unknown) => {
+    end(error instanceof EditError ? error.code : 'ERR_INTERNAL')
+    throw error
+  })
+  await keep(desk, claim.calls, reply.text).catch((error: unknown) => {
+    end(LOST)
+    throw error
+  })
+  end('reply')
+  return reply
 }
 
 /** A reply is money: S3 gets every second that is left to take it. */
@@ -128,17 +133,23 @@ async function keep(
   await retry(write, { tries: 100, timeLeftMs: () => deadlineAt - now() - 1000 })
 }
 
-const UNANSWERED: readonly string[] = ['ERR_GEMINI_TIMEOUT', 'ERR_GEMINI_BROKE_OFF']
+/** A reply that came and that S3 did not take. */
+const LOST = 'lost'
+const UNANSWERED: readonly string[] = ['ERR_GEMINI_TIMEOUT', 'ERR_GEMINI_BROKE_OFF', LOST]
+
+/** Writes down how a call ended; the ledger learns it with the next write. */
+function record(claim: Claim, attempt: Attempt): void {
+  claim.attempts.push(attempt)
+  claim.ended += 1
+  if (UNANSWERED.includes(attempt.outcome)) claim.unanswered += 1
+}
 
 /** A call of which nothing is known was ended by Lambda: the function was killed, or ran out of time or memory. */
-function refuseEndless(claim: Claim): void {
-  const killed = claim.calls - claim.attempts.length
-  const unanswered = killed + claim.attempts.filter(({ outcome }) => UNANSWERED.includes(outcome)).length
-  if (unanswered < UNANSWERED_LIMIT) return
-  throw new EditError(
-    'ERR_GEMINI_NO_ANSWER',
-    `${unanswered} calls ended without an answer, ${killed} of them with their function`,
-  )
+function refuseEndless({ calls, ended, unanswered }: Claim): void {
+  const killed = calls - ended
+  if (unanswered + killed < UNANSWERED_LIMIT) return
+  const message = `${unanswered + killed} calls ended without an answer that could be kept, ${killed} of them with their function`
+  throw new EditError('ERR_GEMINI_NO_ANSWER', message)
 }
 
 function judge(desk: Desk, planned: Plan, json: unknown): JudgedReply {

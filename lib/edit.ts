@@ -7,14 +7,23 @@ import { askForPictures, type Desk, isoDay, readKept } from './calls.ts'
 import type { Settings } from './config.ts'
 import { closeDraft, openDraft, toLogLine } from './draft.ts'
 import { EditError } from './errors.ts'
-import { compareWithWish, type Files, finish, resultKey, toFiles, wordsIn } from './finish.ts'
+import {
+  announce,
+  compareWithWish,
+  type Ended,
+  type Files,
+  resultKey,
+  toFiles,
+  wordsIn,
+  writeResult,
+} from './finish.ts'
 import type { Gemini } from './gemini/client.ts'
 import { fitsInline } from './gemini/request.ts'
 import type { Intake } from './intake.ts'
 import { type Job, parseJob } from './job.ts'
 import type { Log } from './log.ts'
 import { makePlan } from './plan.ts'
-import { type InputFacts, type Result, type Status, toResultError } from './result.ts'
+import { type InputFacts, type Result, toResultError } from './result.ts'
 import { backoffMs } from './retry.ts'
 
 export type Deps = {
@@ -28,8 +37,6 @@ export type Deps = {
   now: () => number
   log: Pick<Log, 'info'>
 }
-
-export type Ended = { id: string; status: Status }
 
 /** The job is another owner's until then (`lease`), or its time has not come (`waiting`): it has to be brought again then. */
 export class Held extends Error {
@@ -93,14 +100,8 @@ async function work(deps: Deps, claim: Claim, intake: Intake, deadlineAt: number
     const job = claim.job ? parseJob(JSON.parse(claim.job)) : await intake.read()
     draft.job = { ...job, id: claim.id }
     desk.folder = toFolder(job.prefix ?? intake.prefix, claim.id)
-    const known = claim.number === 1 ? await storage.read(`s3://${resultsBucket}/${resultKey(desk.folder)}`) : undefined
-    if (known)
-      return await closeKnown(
-        deps.ledger,
-        claim,
-        JSON.parse(known.toString()) as Result,
-        `s3://${resultsBucket}/${resultKey(desk.folder)}`,
-      )
+    const known = await storage.read(`s3://${resultsBucket}/${resultKey(desk.folder)}`)
+    if (known) return await announce(deps, claim, desk.folder, JSON.parse(known.toString()) as Result)
     files = await produce(deps, desk, intake, job, draft)
     draft.status = 'done'
   } catch (error) {
@@ -109,9 +110,10 @@ async function work(deps: Deps, claim: Claim, intake: Intake, deadlineAt: number
     Object.assign(draft, toResultError(final))
   }
   closeDraft(draft, desk, now())
-  await finish(deps, claim, desk.folder, draft, files, intake.source)
+  await writeResult(deps, claim.id, desk.folder, draft, files, intake.source)
+  const ended = await announce(deps, claim, desk.folder, draft)
   deps.log.info('job over', toLogLine(draft))
-  return { id: claim.id, status: draft.status }
+  return ended
 }
 
 /** The middle of the flow: what it learns on the way is in the draft also when it throws. */
@@ -149,17 +151,6 @@ function toPins(inputs: InputFacts[]): Map<string, Pin> {
   return new Map(inputs.map(({ uri, etag, versionId }) => [uri, { etag, versionId }]))
 }
 
-/** A `result.json` that is there although the ledger forgot the job decides. */
-async function closeKnown(
-  ledger: Ledger,
-  claim: Claim,
-  { status, cost, error }: Result,
-  resultUri: string,
-): Promise<Ended> {
-  await ledger.close(claim, { status, code: error?.code, usd: cost.usd, resultUri })
-  return { id: claim.id, status }
-}
-
 /** The error that ends the job, or `undefined` when it is not over: nobody can change a `wait`, but it may have lasted too long. */
 function toFinalError(error: unknown, claim: Claim, settings: Settings, now: number): EditError | undefined {
   if (!(error instanceof EditError)) return undefined
@@ -187,7 +178,6 @@ async function giveBack(ledger: Ledger, claim: Claim, error: unknown, now: numbe
 
 function delayOf(error: unknown, claim: Claim): number {
   if (!(error instanceof EditError)) return 0
-  if (error.code === 'ERR_TIME_SHORT') return 0
   if (error.remedy === 'repair') return PROBE_MS
   return error.retryAfterMs === undefined
     ? backoffMs(claim.number)

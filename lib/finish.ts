@@ -6,7 +6,7 @@ import type { JudgedReply } from './calls.ts'
 import type { Job } from './job.ts'
 import { expectedPixels } from './models.ts'
 import type { Picture } from './parts.ts'
-import type { ImageFacts, Result } from './result.ts'
+import type { ImageFacts, Result, Status } from './result.ts'
 
 export type Finishers = { storage: Storage; topic: Topic; ledger: Ledger; resultsBucket: string }
 
@@ -62,42 +62,45 @@ export function compareWithWish({ model, job }: JudgedReply['plan'], pictures: r
 }
 
 /**
- * The order of the end: files, `result.json`, topic, ledger. Whoever sees `result.json` may rely on the files, and each
- * step can be repeated, so a function that dies in between is followed by one that does it all again.
+ * The order of the end: files, `result.json`, topic, ledger. Whoever sees `result.json` may rely on the files. Each step can
+ * be repeated, and once `result.json` is there a job has ended: whoever takes over after a death only goes on from there.
  */
-export async function finish(
-  { storage, topic, ledger, resultsBucket }: Finishers,
-  claim: Claim,
+export async function writeResult(
+  { storage, resultsBucket }: Finishers,
+  id: string,
   folder: string,
   result: Result,
   files: Files,
-  source?: string,
+  source: string | undefined,
 ): Promise<void> {
   const metadata = toMetadata({
-    'darkroom-job': claim.id,
+    'darkroom-job': id,
     'darkroom-operation': result.job.operation,
     'darkroom-model': result.model?.used,
     'darkroom-source': source,
   })
-  await Promise.all(
-    files.map(({ key, body, contentType }) => storage.write(resultsBucket, key, body, { contentType, metadata })),
-  )
+  const write = ({ key, body, contentType }: Files[number]) =>
+    storage.write(resultsBucket, key, body, { contentType, metadata })
+  await Promise.all(files.map(write))
+  const body = `${JSON.stringify(result, null, 2)}\n`
+  await write({ key: resultKey(folder), body, contentType: 'application/json' })
+}
+
+export type Ended = { id: string; status: Status }
+
+/** Tells the world and the ledger of a `result.json` that is there: the last two steps of the end. */
+export async function announce(
+  { topic, ledger, resultsBucket }: Finishers,
+  claim: Claim,
+  folder: string,
+  { status, error, cost, images }: Result,
+): Promise<Ended> {
+  const { id } = claim
   const key = resultKey(folder)
-  await storage.write(resultsBucket, key, `${JSON.stringify(result, null, 2)}\n`, {
-    contentType: 'application/json',
-    metadata,
-  })
-  const { status, error, cost, images } = result
-  await topic.publish({
-    id: claim.id,
-    status,
-    bucket: resultsBucket,
-    key,
-    image: images[0]?.key,
-    usd: cost.usd,
-    code: error?.code,
-  })
-  await ledger.close(claim, { status, code: error?.code, usd: cost.usd, resultUri: `s3://${resultsBucket}/${key}` })
+  const code = error?.code
+  await topic.publish({ id, status, bucket: resultsBucket, key, image: images[0]?.key, usd: cost.usd, code })
+  await ledger.close(claim, { status, code, usd: cost.usd, resultUri: `s3://${resultsBucket}/${key}` })
+  return { id, status }
 }
 
 export function resultKey(folder: string): string {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
@@ -31,6 +32,11 @@ export type Claim = {
   number: number
   /** Calls begun over all claims; the replies that were kept are numbered by it. */
   calls: number
+  /** Calls of which somebody saw the end. The others ended with their function. */
+  ended: number
+  /** Calls that ended without an answer although Google may have worked, and may bill. */
+  unanswered: number
+  /** The last of them; a job that waits for a week has thousands, and a row has 400 KB. */
   attempts: Attempt[]
   firstSeenAt: number
   /** The job as it runs, from the first call on: a recipe that changes later changes nothing. */
@@ -50,7 +56,15 @@ export type Ledger = ReturnType<typeof createLedger>
 
 /** Rows are forgotten after 90 days; from then on `result.json` decides. */
 const REMEMBERED_MS = 90 * 24 * 3600 * 1000
+const ATTEMPTS_KEPT = 30
 const OVER: readonly string[] = ['done', 'refused', 'failed'] satisfies Status[]
+
+/** What every write of an owner brings up to date: how its calls ended. */
+const PROGRESS = 'ended = :ended, unanswered = :unanswered, attempts = :attempts'
+
+function toProgress({ ended, unanswered, attempts }: Claim): Record<string, unknown> {
+  return { ':ended': ended, ':unanswered': unanswered, ':attempts': JSON.stringify(attempts.slice(-ATTEMPTS_KEPT)) }
+}
 
 export function createLedger(dynamodb: DynamoDBClient, table: string, now: () => number = Date.now) {
   const keyOf = (id: string) => ({ pk: { S: `job#${id}` }, sk: { S: 'job' } })
@@ -62,14 +76,17 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
   }
 
   /** One conditional write; `undefined` when the condition does not hold. Every write leaves the time and the expiry. */
-  async function update(id: string, change: { set: string; condition: string; values: Record<string, unknown> }) {
+  async function update(
+    id: string,
+    change: { set: string; condition: string; names?: Record<string, string>; values: Record<string, unknown> },
+  ) {
     const expiresAt = Math.floor((now() + REMEMBERED_MS) / 1000)
     const command = new UpdateItemCommand({
       TableName: table,
       Key: keyOf(id),
       UpdateExpression: `SET #kind = :kind, updatedAt = :updatedAt, expiresAt = :expiresAt, ${change.set}`,
       ConditionExpression: change.condition,
-      ExpressionAttributeNames: { '#status': 'status', '#hash': 'hash', '#kind': 'kind' },
+      ExpressionAttributeNames: { '#status': 'status', '#kind': 'kind', ...change.names },
       ExpressionAttributeValues: toAttributes({
         ...change.values,
         ':kind': 'job',
@@ -88,13 +105,11 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
     })
   }
 
-  const OWNED = '#status = :running AND claim = :claim AND #hash <> :none'
-
   async function updateOwned(claim: Claim, set: string, values: Record<string, unknown>): Promise<void> {
     const written = await update(claim.id, {
       set,
-      condition: OWNED,
-      values: { ':running': 'running', ':claim': claim.number, ':none': '', ...values },
+      condition: '#status = :running AND claim = :claim',
+      values: { ':running': 'running', ':claim': claim.number, ...values },
     })
     if (!written) throw new LostClaim(claim)
   }
@@ -102,13 +117,16 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
   return {
     /** Takes the job for one owner until `leaseUntil` (epoch milliseconds), or says why not. `hash` tells contents of one id apart. */
     async claim(id: string, facts: { hash: string; leaseUntil: number; firstSeenAt: number }): Promise<ClaimOutcome> {
+      const owner = randomUUID()
       const written = await update(id, {
-        set: '#status = :running, claim = if_not_exists(claim, :zero) + :one, leaseUntil = :lease, firstSeenAt = if_not_exists(firstSeenAt, :firstSeen), #hash = :hash',
+        set: '#status = :running, #owner = :owner, claim = if_not_exists(claim, :zero) + :one, leaseUntil = :lease, firstSeenAt = if_not_exists(firstSeenAt, :firstSeen), #hash = :hash',
         condition:
           'attribute_not_exists(pk) OR (#hash = :hash AND ((#status = :running AND leaseUntil < :now) OR (#status = :waiting AND waitUntil <= :now)))',
+        names: { '#hash': 'hash', '#owner': 'owner' },
         values: {
           ':running': 'running',
           ':waiting': 'waiting',
+          ':owner': owner,
           ':zero': 0,
           ':one': 1,
           ':lease': facts.leaseUntil,
@@ -117,40 +135,43 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
           ':now': now(),
         },
       })
-      return written ? { kind: 'claimed', claim: toClaim(id, written) } : explain(await read(id), facts.hash, now())
+      if (written) return { kind: 'claimed', claim: toClaim(id, written) }
+      const item = await read(id)
+      // The write may have succeeded and its answer been lost: the SDK then writes again, and its own first write is in the way.
+      if (item?.owner?.S === owner) return { kind: 'claimed', claim: toClaim(id, item) }
+      return explain(item, facts.hash, now())
     },
 
     /** Counts a call before it is made, and pins what it is made of. The number names the reply that will be kept. */
     async attempt(claim: Claim, pinned: { job: string; inputs: InputFacts[] }): Promise<void> {
-      claim.calls += 1
-      claim.job = pinned.job
-      claim.inputs = pinned.inputs
-      await updateOwned(claim, 'calls = :calls, job = :job, inputs = :inputs, attempts = :attempts', {
-        ':calls': claim.calls,
+      const calls = claim.calls + 1
+      await updateOwned(claim, `calls = :calls, job = :job, inputs = :inputs, ${PROGRESS}`, {
+        ':calls': calls,
         ':job': pinned.job,
         ':inputs': JSON.stringify(pinned.inputs),
-        ':attempts': JSON.stringify(claim.attempts),
+        ...toProgress(claim),
       })
+      Object.assign(claim, { calls, ...pinned })
     },
 
     /** Gives the job back until `until`, with the reason: no failure, and no claim. */
     async wait(claim: Claim, until: number, reason: { code: Code | 'ERR_INTERNAL' }): Promise<void> {
-      await updateOwned(claim, '#status = :waiting, waitUntil = :until, waitReason = :code, attempts = :attempts', {
+      await updateOwned(claim, `#status = :waiting, waitUntil = :until, waitReason = :code, ${PROGRESS}`, {
         ':waiting': 'waiting',
         ':until': until,
         ':code': reason.code,
-        ':attempts': JSON.stringify(claim.attempts),
+        ...toProgress(claim),
       })
     },
 
     /** Ends the job, once. `resultUri` is where `result.json` lies. */
     async close(claim: Claim, end: { status: Status; code?: Code; usd: number; resultUri: string }): Promise<void> {
-      await updateOwned(claim, '#status = :status, resultUri = :uri, usd = :usd, code = :code, attempts = :attempts', {
+      await updateOwned(claim, `#status = :status, resultUri = :uri, usd = :usd, code = :code, ${PROGRESS}`, {
         ':status': end.status,
         ':uri': end.resultUri,
         ':usd': end.usd,
         ':code': end.code ?? '-',
-        ':attempts': JSON.stringify(claim.attempts),
+        ...toProgress(claim),
       })
     },
 
@@ -185,6 +206,8 @@ function toClaim(id: string, item: Item): Claim {
     id,
     number: Number(item.claim?.N),
     calls: Number(item.calls?.N ?? 0),
+    ended: Number(item.ended?.N ?? 0),
+    unanswered: Number(item.unanswered?.N ?? 0),
     attempts: JSON.parse(item.attempts?.S ?? '[]') as Attempt[],
     firstSeenAt: Number(item.firstSeenAt?.N),
     job: item.job?.S,

@@ -109,7 +109,7 @@ export function createQueue(sqs: SQSClient, url: string, { log, now, isHeld }: Q
         else await hide(record, error.until)
         return error.by === 'waiting' || !alone
       }
-      if (error instanceof EditError) await sendLater(delivery, travels, error)
+      if (error instanceof EditError && error.remedy !== 'change') await sendLater(delivery, travels, error)
       else await sendAfterBug(delivery, travels, error)
       return true
     }

@@ -60,10 +60,10 @@ export function createStorage(s3: S3Client) {
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     },
 
-    /** The first thousand keys of a bucket. */
-    async list(bucket: string): Promise<string[]> {
+    /** The first thousand keys of a bucket that begin so. */
+    async list(bucket: string, prefix = ''): Promise<string[]> {
       const listing = await callAws(`s3:ListBucket on ${bucket}`, () =>
-        s3.send(new ListObjectsV2Command({ Bucket: bucket })),
+        s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix })),
       )
       return (listing.Contents ?? []).flatMap(({ Key }) => (Key === undefined ? [] : [Key]))
     },
