@@ -1,0 +1,88 @@
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
+import { mockClient } from 'aws-sdk-client-mock'
+import { expect, onTestFinished, test } from 'vitest'
+import { startDynalite } from '../infra/local/aws/dynalite.ts'
+import { createLedger } from '../lib/aws/ledger.ts'
+import { createRecipeBucket } from '../lib/aws/recipe-bucket.ts'
+import { createStorage } from '../lib/aws/storage.ts'
+import { createTopic } from '../lib/aws/topic.ts'
+import { createEdit } from '../lib/edit.ts'
+import { createGemini } from '../lib/gemini/client.ts'
+import { openJobMessage } from '../lib/intake.ts'
+
+/** What S3 throws where a role lacks a permission; no emulator here says it. */
+function denied(): Error {
+  return Object.assign(new Error('Access Denied'), { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } })
+}
+
+function missing(): Error {
+  return Object.assign(new Error('no such key'), { name: 'NoSuchKey', $metadata: { httpStatusCode: 404 } })
+}
+
+/** A real ledger, a Gemini that always answers with a picture, and an S3 that lets nobody write results. */
+async function openReadOnly() {
+  const dynalite = await startDynalite(undefined)
+  onTestFinished(() => dynalite.close())
+  const dynamodb = new DynamoDBClient({
+    endpoint: dynalite.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+  })
+  await dynamodb.send(
+    new CreateTableCommand({
+      TableName: 'ledger',
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: ['pk', 'sk'].map(AttributeName => ({ AttributeName, AttributeType: 'S' })),
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+    }),
+  )
+  const s3 = mockClient(S3Client)
+  s3.on(GetObjectCommand).rejects(missing())
+  s3.on(ListObjectsV2Command).resolves({})
+  s3.on(PutObjectCommand).rejects(denied())
+  const sns = mockClient(SNSClient)
+  sns.on(PublishCommand).resolves({})
+  let time = Date.parse('2026-11-21T12:00:00Z')
+  const now = () => time
+  let calls = 0
+  const picture = { inlineData: { mimeType: 'image/png', data: 'iVBORw0KGgo=' } }
+  const fetch = async () => {
+    calls += 1
+    return Response.json({ candidates: [{ content: { parts: [picture] }, finishReason: 'STOP' }] })
+  }
+  const storage = createStorage(new S3Client())
+  const edit = createEdit({
+    ledger: createLedger(dynamodb, 'ledger', now),
+    storage,
+    topic: createTopic(new SNSClient(), 'arn:aws:sns:us-east-1:1:results'),
+    recipes: createRecipeBucket(storage, 'recipes', now, () => undefined),
+    gemini: createGemini({ apiKey: { read: async () => 'key', forget() {} }, fetch, now }),
+    resultsBucket: 'results',
+    inputBuckets: [],
+    now,
+    log: { info() {} },
+  })
+  const run = () =>
+    edit(
+      openJobMessage(JSON.stringify({ id: 'a', operation: 'generate', prompt: 'x' }), {
+        messageId: 'm',
+        firstSeenAt: time,
+      }),
+      { deadlineAt: time + 300_000 },
+    )
+  return { run, calls: () => calls, pass: (ms: number) => (time += ms) }
+}
+
+test('a results bucket that nobody may write to costs five replies, however long the job is tried', async () => {
+  const { run, calls, pass } = await openReadOnly()
+  for (let minute = 0; minute < 12; minute += 1) {
+    await expect(run()).rejects.toMatchObject({ code: 'ERR_AWS_FORBIDDEN', remedy: 'repair' })
+    pass(60_000)
+  }
+  expect(calls()).toBe(5)
+})
