@@ -4,7 +4,10 @@ import { EditError } from '../errors.ts'
 type AwsError = Error & { code?: string; $metadata?: { httpStatusCode?: number }; $retryable?: unknown }
 
 const THROTTLED = /throttl|slowdown|toomanyrequests|provisionedthroughput|requestlimit|bandwidth/i
-const NETWORK = /^(?:E[A-Z]+|TimeoutError|RequestTimeout|NetworkingError|ERR_[A-Z_]+)$/
+/** Node's ERR_INVALID_… are arguments of ours, not the network's doing. */
+const NETWORK = /^(?:E[A-Z]+|TimeoutError|RequestTimeout|NetworkingError|ERR_(?!INVALID_)[A-Z_]+)$/
+/** Most services answer these with 403, but DynamoDB, SQS and SSM with 400. */
+const REFUSED = /AccessDenied|UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidSignature|NotAuthorized/
 const MISSING = /^(?:NoSuchBucket|ResourceNotFoundException|QueueDoesNotExist|NotFoundException|ParameterNotFound)$/
 
 /** HTTP's answer to an AWS call that failed, or `undefined` where there was none. */
@@ -17,14 +20,18 @@ export function toAwsFault(error: unknown, action: string): unknown {
   if (!(error instanceof Error) || error instanceof EditError) return error
   const { name, code, message } = error as AwsError
   const status = statusOf(error)
-  if (status === 403 || MISSING.test(name)) {
+  if (status === 403 || REFUSED.test(name) || MISSING.test(name)) {
     return new EditError('ERR_AWS_FORBIDDEN', `AWS refuses ${action}: ${name}: ${message}`, { cause: error })
   }
   const network = NETWORK.test(code ?? '') || NETWORK.test(name)
   if (network || status === 408 || status === 429 || (status ?? 0) >= 500 || THROTTLED.test(name)) {
-    return new EditError('ERR_AWS_UNAVAILABLE', `${action} failed: ${name}${status ? ` (HTTP ${status})` : ''}`, {
-      cause: error,
-    })
+    return new EditError(
+      'ERR_AWS_UNAVAILABLE',
+      `${action} failed: ${network ? (code ?? name) : name}${status ? ` (HTTP ${status})` : ''}`,
+      {
+        cause: error,
+      },
+    )
   }
   return error
 }
