@@ -104,15 +104,19 @@ export function toMetadata(values: Record<string, string | undefined>): Record<s
 
 const METADATA_LIMIT = 400
 
+/** Cut between characters, so that what is left can be decoded. */
 function encodeMetadata(value: string): string {
+  let encoded = ''
   // Lone surrogates have no UTF-8, so encodeURIComponent refuses them.
-  const encoded = encodeURIComponent(value.toWellFormed()).replace(
-    /%(2F|3A|20)/g,
-    (match, code: string) => ({ '2F': '/', '3A': ':' })[code] ?? match,
-  )
-  return encoded.length <= METADATA_LIMIT ? encoded : encoded.slice(0, METADATA_LIMIT).replace(/%[0-9A-F]?$/, '')
+  for (const character of value.toWellFormed()) {
+    const next = character === '/' || character === ':' ? character : encodeURIComponent(character)
+    if (encoded.length + next.length > METADATA_LIMIT) break
+    encoded += next
+  }
+  return encoded
 }
 
+/** Bytes of the longest file name in a folder. */
 const ROOM_FOR_FILES = 60
 const KEY_LIMIT_BYTES = 900
 
@@ -126,7 +130,7 @@ export function toFolder(prefix: string, id: string): string {
     .split('/')
     .map(part => (/^\.{0,2}$/.test(part) ? '_' : part.replace(/\p{Cc}/gu, '_')))
     .join('/')
-  const room = KEY_LIMIT_BYTES - ROOM_FOR_FILES - id.length
+  const room = KEY_LIMIT_BYTES - `/${id}/`.length - ROOM_FOR_FILES
   if (Buffer.byteLength(safe) <= room) return `${safe}/${id}`
   const hash = createHash('sha256').update(prefix).digest('hex').slice(0, 16)
   const cut = Buffer.from(safe).subarray(0, room - hash.length - 1)
