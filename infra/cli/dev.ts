@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { startDarkroom } from '../local/darkroom.ts'
+import { startGallery } from '../local/gallery.ts'
 import { followResults, readResult, saveResult } from '../local/results.ts'
 import { watchDrops } from './drop-folder.ts'
 
@@ -26,6 +27,7 @@ async function main(apiKey: string | undefined): Promise<void> {
   process.once('SIGTERM', () => stop.abort())
   await using darkroom = await startDarkroom({ apiKey, stateFolder: '.darkroom', env: { UPLOADED_JOBS: 'on' } })
   const { stack } = darkroom
+  await using gallery = await startGallery(stack)
   const recipes = (await readdir('infra/recipes'))
     .filter(file => file.endsWith('.json'))
     .map(file => basename(file, '.json'))
@@ -38,6 +40,7 @@ async function main(apiKey: string | undefined): Promise<void> {
   )
   console.log(`Photos go into   ${recipes.map(recipe => `${IN}/${recipe}/`).join('  ')}`)
   console.log(`Prints come to   ${OUT}/`)
+  console.log(`Gallery          ${gallery.url}`)
   console.log(`S3, SQS, SNS     AWS_ENDPOINT_URL=${stack.endpoint}`)
   console.log(`DynamoDB         AWS_ENDPOINT_URL_DYNAMODB=${stack.dynamodbEndpoint}`)
   console.log(`Logs             ${join(stack.stateFolder, 'logs')}/\nCtrl-C ends it.\n`)
