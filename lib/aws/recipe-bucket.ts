@@ -7,6 +7,9 @@ import type { Storage } from './storage.ts'
 /** Settings are looked at this often, so a change of policy needs no deployment and costs no read a job. */
 const SETTINGS_AGE_MS = 60_000
 
+/** The one JSON file of the bucket that is no recipe. */
+const SETTINGS = 'settings'
+
 export type RecipeBucket = ReturnType<typeof createRecipeBucket>
 
 export function createRecipeBucket(
@@ -21,11 +24,11 @@ export function createRecipeBucket(
   return {
     /** The recipe `<name>.json`; where there is none, the error lists those that exist. */
     async recipe(name: string): Promise<Recipe> {
-      const bytes = await storage.read(`s3://${bucket}/${name}.json`)
+      const bytes = name === SETTINGS ? undefined : await storage.read(`s3://${bucket}/${name}.json`)
       if (bytes) return parseRecipe(bytes.toString(), name)
       const names = (await storage.list(bucket))
         .flatMap(key => /^([^/]+)\.json$/.exec(key)?.[1] ?? [])
-        .filter(other => other !== 'settings')
+        .filter(other => other !== SETTINGS)
       throw new EditError(
         'ERR_UPLOAD_NO_RECIPE',
         `there is no recipe ${name}; there are: ${names.join(', ') || 'none'}`,
@@ -37,7 +40,7 @@ export function createRecipeBucket(
       if (now() - readAt < SETTINGS_AGE_MS) return settings
       readAt = now()
       try {
-        const bytes = await storage.read(`s3://${bucket}/settings.json`)
+        const bytes = await storage.read(`s3://${bucket}/${SETTINGS}.json`)
         settings = bytes ? readSettings(JSON.parse(bytes.toString())) : DEFAULT_SETTINGS
       } catch (fault) {
         onFault(fault)
