@@ -51,7 +51,7 @@ async function headInput(storage: Storage, uri: string, pin: Pin | undefined): P
     throw new EditError('ERR_INPUT_CHANGED', `${uri} was overwritten while its job was under way`)
   if (head.sizeBytes === 0) throw new EditError('ERR_INPUT_EMPTY', `${uri} has no bytes`)
   if (head.sizeBytes <= INPUT_LIMIT_BYTES) return head
-  const size = Math.round(head.sizeBytes / 1e6)
+  const size = Math.ceil(head.sizeBytes / 1e6)
   throw new EditError(
     'ERR_INPUT_TOO_LARGE',
     `${uri} has ${size} MB: inputs are taken up to ${INPUT_LIMIT_BYTES / 1e6} MB`,
