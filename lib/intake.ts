@@ -3,7 +3,7 @@ import { toUploadId } from './aws/events.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import type { Pin, Storage } from './aws/storage.ts'
 import { EditError } from './errors.ts'
-import { hashOf, type Job, parseJob, parseJson } from './job.ts'
+import { hashOf, type Job, MESSAGE_LIMIT_BYTES, parseJob, parseJson } from './job.ts'
 import { applyRecipe, recipeNameOf } from './recipes.ts'
 
 /** A job on its way in: who it is, before anybody has read what it is. */
@@ -41,7 +41,10 @@ export function openJobMessage(body: string, { messageId, id, firstSeenAt }: Mes
     prefix: 'jobs',
     spareId: `msg-${messageId}`,
     pins: new Map(),
-    read: async () => parseJob(value),
+    read: async () => {
+      checkSize('the message', Buffer.byteLength(body))
+      return parseJob(value)
+    },
   }
 }
 
@@ -89,20 +92,21 @@ async function readPhotoJob(
   return parseJob(applyRecipe(recipe, name, { bucket, key, metadata: head.metadata }, recipesBucket))
 }
 
-/** No job is larger than a message may be; what is larger is never fetched. */
-const JOB_FILE_LIMIT_BYTES = 128 * 1024
+function checkSize(what: string, sizeBytes: number): void {
+  if (sizeBytes <= MESSAGE_LIMIT_BYTES) return
+  throw new EditError('ERR_JOB_INVALID', `${what} has ${sizeBytes} bytes: a job has at most ${MESSAGE_LIMIT_BYTES}`)
+}
 
-async function readJobFile({ bucket, key }: UploadNotice, { storage, uploadedJobs }: UploadSources): Promise<Job> {
+async function readJobFile(
+  { bucket, key, versionId }: UploadNotice,
+  { storage, uploadedJobs }: UploadSources,
+): Promise<Job> {
   const uri = `s3://${bucket}/${key}`
   if (!uploadedJobs)
     throw new EditError('ERR_UPLOAD_JOBS_OFF', `${uri}: uploaded jobs are switched off here; set UPLOADED_JOBS=on`)
-  const head = await storage.head(uri)
-  if (head && head.sizeBytes > JOB_FILE_LIMIT_BYTES) {
-    throw new EditError(
-      'ERR_JOB_INVALID',
-      `${uri} has ${head.sizeBytes} bytes: a job has at most ${JOB_FILE_LIMIT_BYTES}`,
-    )
-  }
+  const head = await storage.head(uri, versionId === 'null' ? undefined : versionId)
+  // What is larger is never fetched.
+  if (head) checkSize(uri, head.sizeBytes)
   const bytes = head && (await storage.read(uri, head))
   if (!bytes) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} was gone before it could be read`)
   return parseJob(
