@@ -174,12 +174,15 @@ export function createQueue(sqs: SQSClient, url: string, { log, now, isHeld }: Q
 /** The jobs in a message's body; throws `ERR_JOB_UNREADABLE` where it holds none. */
 export type Open = (body: string, travels: Travels) => Delivery[]
 
+const JOB_ID = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
+
 function readTravels({ messageId, messageAttributes, attributes }: SQSRecord): Travels {
   const text = (name: string) => messageAttributes[name]?.stringValue
   const count = (name: string) => Math.max(0, Math.trunc(Number(text(name)) || 0))
   return {
     messageId,
-    id: text('darkroom-id'),
+    // Whoever may send messages may write this; an id becomes part of keys.
+    id: JOB_ID.test(text('darkroom-id') ?? '') ? text('darkroom-id') : undefined,
     firstSeenAt: count('darkroom-first-seen') || Number(attributes.SentTimestamp),
     sends: count('darkroom-sends'),
     errors: count('darkroom-errors'),

@@ -419,6 +419,10 @@ describe('what a message brings along', () => {
     })
   })
 
+  test.each(['../../weather', '..', 'a b', '', 'x'.repeat(101)])('an id that no job has is not taken: %j', async id => {
+    expect((await seen({ 'darkroom-id': id }))?.id).toBeUndefined()
+  })
+
   test.each(['many', '-5', '', 'NaN'])('a count of %j is none', async value => {
     const attributes = { 'darkroom-first-seen': value, 'darkroom-sends': value, 'darkroom-errors': value }
     expect(await seen(attributes)).toMatchObject({ firstSeenAt: SENT, sends: 0, errors: 0 })
