@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULT_SETTINGS, readSettings } from '../lib/config.ts'
 import { parseJob } from '../lib/job.ts'
 import { MODELS, succeed } from '../lib/models.ts'
-import { answeringModel, makePlan, replan } from '../lib/plan.ts'
+import { answeringModel, makePlan, replan, settleRatio } from '../lib/plan.ts'
 
 const today = '2026-11-21'
 const job = (fields: object = {}) => parseJob({ operation: 'generate', prompt: 'a cup', ...fields })
@@ -79,6 +79,41 @@ describe('when Google no longer finds the model', () => {
     expect(() => replan({ modelId, model, ...rest }, succeed(modelId, model, MODELS, today))).toThrow(
       expect.objectContaining({ code: 'ERR_MODEL_OPTION' }),
     )
+  })
+})
+
+describe('an edit that names no ratio keeps its photo’s, as it is shown', () => {
+  const photo = (width: number, height: number) => ({
+    uri: 's3://photos/a.jpg',
+    etag: 'abc',
+    sha256: '00',
+    mimeType: 'image/jpeg' as const,
+    width,
+    height,
+  })
+  const edit = (fields: object = {}) =>
+    makePlan(job({ operation: 'edit', inputs: ['s3://photos/a.jpg'], ...fields }), DEFAULT_SETTINGS, today)
+
+  test.each([
+    [4032, 3024, '4:3'],
+    [3024, 4032, '3:4'],
+    [1080, 1920, '9:16'],
+    [1000, 1001, '1:1'],
+  ])('%d×%d: %s', (width, height, ratio) => {
+    expect(settleRatio(edit(), [photo(width, height), photo(1, 9)]).job.imageConfig).toEqual({ aspectRatio: ratio })
+  })
+
+  test('beside the size that it names', () => {
+    const plan = settleRatio(edit({ imageConfig: { imageSize: '4K' } }), [photo(400, 300)])
+    expect(plan.job.imageConfig).toEqual({ imageSize: '4K', aspectRatio: '4:3' })
+  })
+
+  test('but not where it names one, where it makes something new, or where there is no photo', () => {
+    const named = edit({ imageConfig: { aspectRatio: '1:1' } })
+    const made = edit({ operation: 'generate' })
+    expect(settleRatio(named, [photo(400, 300)])).toBe(named)
+    expect(settleRatio(made, [photo(400, 300)])).toBe(made)
+    expect(settleRatio(edit(), []).job.imageConfig).toBeUndefined()
   })
 })
 
