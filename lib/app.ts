@@ -12,7 +12,7 @@ import { createSecret } from './aws/secrets.ts'
 import { createStorage } from './aws/storage.ts'
 import { createTopic } from './aws/topic.ts'
 import { readConfig } from './config.ts'
-import { createEdit, Held } from './edit.ts'
+import { createEdit } from './edit.ts'
 import { EditError } from './errors.ts'
 import { createGemini } from './gemini/client.ts'
 import { type Intake, openJobMessage, openUpload } from './intake.ts'
@@ -25,25 +25,28 @@ export type QueueHandler = (
   context: Pick<Context, 'getRemainingTimeInMillis'>,
 ) => Promise<SQSBatchResponse>
 
+/** The SDK waits for ever by itself, and one silent socket would take a batch's other jobs along to the function's end. */
+const CLIENT = { requestHandler: { connectionTimeout: 10_000, socketTimeout: 30_000 } }
+
 /** Wiring: environment → config → clients → the functions' handlers. Refuses to start with `ERR_CONFIG_INVALID`. */
 export function createApp(env: Record<string, string | undefined>) {
   const config = readConfig(env)
   const log = createLog()
   const now = Date.now
-  const sqs = new SQSClient()
-  const storage = createStorage(new S3Client())
+  const sqs = new SQSClient(CLIENT)
+  const storage = createStorage(new S3Client(CLIENT))
   const recipes = createRecipeBucket(storage, config.buckets.recipes, now, fault =>
     log.error('settings.json is faulty', { fault }),
   )
-  const apiKey = createSecret(new SSMClient(), {
+  const apiKey = createSecret(new SSMClient(CLIENT), {
     value: config.gemini.apiKey,
     parameter: config.gemini.apiKeyParameter,
   })
   const edit = createEdit({
-    ledger: createLedger(new DynamoDBClient(), config.ledgerTable, now),
+    ledger: createLedger(new DynamoDBClient(CLIENT), config.ledgerTable, now),
     storage,
     recipes,
-    topic: createTopic(new SNSClient(), config.resultsTopicArn),
+    topic: createTopic(new SNSClient(CLIENT), config.resultsTopicArn),
     gemini: createGemini({ apiKey, baseUrl: config.gemini.baseUrl, now }),
     resultsBucket: config.buckets.results,
     inputBuckets: config.inputBuckets,
@@ -51,14 +54,13 @@ export function createApp(env: Record<string, string | undefined>) {
     log,
   })
   const uploadSources = { storage, recipes, recipesBucket: config.buckets.recipes, uploadedJobs: config.uploadedJobs }
-  const isHeld = (error: unknown) => error instanceof Held
 
   /** A handler of one queue: `open` finds the jobs in a body. */
   function handle(
     url: string,
     open: (...message: Parameters<Open>) => { intake: Intake; body: string }[],
   ): QueueHandler {
-    const queue = createQueue(sqs, url, { log, now, isHeld })
+    const queue = createQueue(sqs, url, { log, now })
     return (event, context) => {
       const deadlineAt = now() + context.getRemainingTimeInMillis()
       const toDelivery = ({ intake, body }: { intake: Intake; body: string }): Delivery => ({
@@ -78,7 +80,13 @@ export function createApp(env: Record<string, string | undefined>) {
     upload: handle(config.queues.uploads, (body, travels) => {
       const uploads = readUploads(parseJson(body, 'the message'))
       if (!uploads) throw new EditError('ERR_JOB_UNREADABLE', 'the message is no S3 event notification')
-      return uploads.map(({ notice, body }) => ({ intake: openUpload(notice, travels, uploadSources), body }))
+      const own = uploads.filter(({ notice }) => notice.bucket === config.buckets.uploads)
+      // Nothing is written for the others: an answer to a result would be the next event, for ever.
+      for (const { notice } of uploads) {
+        if (!own.some(upload => upload.notice === notice))
+          log.error('notice of a foreign bucket', { bucket: notice.bucket })
+      }
+      return own.map(({ notice, body }) => ({ intake: openUpload(notice, travels, uploadSources), body }))
     }),
   }
 }

@@ -13,7 +13,14 @@ import { type Attempt, judgeReply, type Verdict } from './result.ts'
 import { retry } from './retry.ts'
 
 /** A reply that was judged, with what it cost. */
-export type JudgedReply = { verdict: Verdict; plan: Plan; version: string | undefined; usage: Usage; usd: number }
+export type JudgedReply = {
+  verdict: Verdict
+  plan: Plan
+  version: string | undefined
+  usage: Usage
+  usd: number
+  pricesAsOf: string
+}
 
 type Pictured = JudgedReply & { verdict: Extract<Verdict, { draftMarkdown: string }> }
 
@@ -50,14 +57,27 @@ export async function readKept(desk: Desk, plan: Plan): Promise<void> {
   if (claim.calls === 0) return
   const keys = await storage.list(resultsBucket, `${folder}/response-`)
   const kept = keys.flatMap(key => Number(/response-(\d+)\.json$/.exec(key)?.[1] ?? [])).toSorted((a, b) => a - b)
+  const last = Math.max(0, ...claim.attempts.map(known => known.attempt))
   for (const attempt of kept) {
     const bytes = await storage.read(`s3://${resultsBucket}/${replyKey(folder, attempt)}`)
     if (!bytes) continue
     desk.replies.push(judge(desk, plan, JSON.parse(bytes.toString()) as unknown))
-    // Kept, and its function died before it could say so.
-    const known = claim.attempts.some(other => other.attempt === attempt)
-    if (!known) record(claim, { attempt, at: new Date(now()).toISOString(), ms: 0, outcome: 'reply' })
+    // Kept, and its function died before it could say so. Attempts are numbered upwards, so the highest tells.
+    if (attempt > last) record(claim, { attempt, at: new Date(now()).toISOString(), ms: 0, outcome: 'reply' })
   }
+}
+
+/** The error of a job that has waited as long as it may, or `undefined`. `reason`: what it waited for last. */
+export function findLate(
+  { firstSeenAt }: Claim,
+  { maxWaitHours }: Settings,
+  now: number,
+  reason: string,
+): EditError | undefined {
+  const hours = (now - firstSeenAt) / 3_600_000
+  if (hours < maxWaitHours) return undefined
+  const message = `the job waited ${Math.floor(hours)} h, maxWaitHours is ${maxWaitHours}; last reason: ${reason}`
+  return new EditError('ERR_JOB_WAITED_TOO_LONG', message)
 }
 
 /** The first reply with pictures: one that was kept, or a new one. Throws what the replies or the way there ended with. */
@@ -93,7 +113,7 @@ const SOFT_LIMIT = 3
 
 /** One paid call: counted before it is made, its reply kept before anything is made of it. */
 async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[]>): Promise<RawReply> {
-  const { claim, ledger, gemini, deadlineAt, now } = desk
+  const { claim, ledger, gemini, storage, deadlineAt, now } = desk
   const inputs = await readInputs()
   const timeoutMs = deadlineAt - now() - SAVE_NEEDS_MS
   if (timeoutMs < CALL_NEEDS_MS)
@@ -102,7 +122,12 @@ async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[
       `${Math.round(timeoutMs / 1000)} s are left, a call may need ${CALL_NEEDS_MS / 1000}`,
     )
   refuseEndless(claim)
-  await ledger.attempt(claim, { job: JSON.stringify(plan.job), inputs: inputs.map(input => input.facts) })
+  const late = findLate(claim, desk.settings, now(), claim.waitReason ?? 'a long queue')
+  if (late) throw late
+  // What would go wrong after the call is tried before it: a missing permission costs nothing then.
+  await Promise.all([gemini.ready(), storage.ensureWritable(desk.resultsBucket)])
+  const pinned = { ...plan.job, model: plan.requested }
+  await ledger.attempt(claim, { job: JSON.stringify(pinned), inputs: inputs.map(input => input.facts) })
   const images = inputs.map(({ bytes, facts, role }) => ({ bytes, mimeType: facts.mimeType, role }))
   const { job } = settleRatio(plan, claim.inputs ?? [])
   const startedAt = now()
@@ -157,7 +182,14 @@ function judge(desk: Desk, planned: Plan, json: unknown): JudgedReply {
   const reply = readReply(json)
   const answered = answeringModel(plan, desk.settings.catalogue, reply.modelVersion)
   const usd = costOf(reply.usage, answered, plan.job.lane)
-  return { verdict: judgeReply(reply), plan, version: reply.modelVersion, usage: reply.usage, usd }
+  return {
+    verdict: judgeReply(reply),
+    plan,
+    version: reply.modelVersion,
+    usage: reply.usage,
+    usd,
+    pricesAsOf: answered.prices.asOf,
+  }
 }
 
 function hasPictures(reply: JudgedReply): reply is Pictured {

@@ -26,6 +26,24 @@ export function costOf(usage: Usage, model: Model, lane: Lane): number {
   return usd * PER_TOKEN * LANE_RATE[lane]
 }
 
+/** The tokens of several replies to one job, or `undefined` where there was none. */
+export function addUsage(usages: readonly Usage[]): Usage | undefined {
+  if (usages.length === 0) return undefined
+  const add = (count: (usage: Usage) => number | undefined) => sum(usages.map(usage => count(usage) ?? 0))
+  const details = usages.flatMap(usage => usage.candidatesTokensDetails ?? [])
+  const modalities = [...new Set(details.map(row => row.modality))]
+  return {
+    promptTokenCount: add(usage => usage.promptTokenCount),
+    candidatesTokenCount: add(usage => usage.candidatesTokenCount),
+    thoughtsTokenCount: add(usage => usage.thoughtsTokenCount),
+    totalTokenCount: add(usage => usage.totalTokenCount),
+    candidatesTokensDetails: modalities.map(modality => ({
+      modality,
+      tokenCount: sum(details.filter(row => row.modality === modality).map(row => row.tokenCount ?? 0)),
+    })),
+  }
+}
+
 /** US dollars that a call for one image may cost, before it is made: what Google's price list says, with room for thoughts. */
 export function estimateCost(
   model: Model,

@@ -1,5 +1,6 @@
 import type { Claim } from './aws/ledger.ts'
 import type { Desk } from './calls.ts'
+import { addUsage } from './cost.ts'
 import { ERRORS } from './errors.ts'
 import type { Result } from './result.ts'
 
@@ -22,8 +23,8 @@ export function openDraft(claim: Claim, now: number): Result {
 export function closeDraft(draft: Result, { replies, claim }: Desk, now: number): void {
   const last = replies.at(-1)
   const usd = replies.reduce((sum, reply) => sum + reply.usd, 0)
-  draft.usage = last?.usage
-  draft.cost = { usd: roundUsd(usd), lane: draft.job.lane ?? 'now', pricesAsOf: last?.plan.model.prices.asOf }
+  draft.usage = addUsage(replies.map(reply => reply.usage))
+  draft.cost = { usd: roundUsd(usd), lane: draft.job.lane ?? 'now', pricesAsOf: last?.pricesAsOf }
   if (last && !last.verdict.pictures) draft.text = last.verdict.words || undefined
   draft.warnings = [...new Set(draft.warnings)]
   draft.attempts = claim.attempts

@@ -3,10 +3,10 @@ import { type Claim, type Ledger, LostClaim } from './aws/ledger.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import { type Pin, type Storage, toFolder } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
-import { askForPictures, type Desk, isoDay, readKept } from './calls.ts'
-import type { Settings } from './config.ts'
+import { askForPictures, type Desk, findLate, isoDay, readKept } from './calls.ts'
+import { DEFAULT_SETTINGS, type Settings } from './config.ts'
 import { closeDraft, openDraft, toLogLine } from './draft.ts'
-import { EditError } from './errors.ts'
+import { EditError, Held } from './errors.ts'
 import {
   announce,
   compareWithWish,
@@ -38,21 +38,11 @@ export type Deps = {
   log: Pick<Log, 'info'>
 }
 
-/** The job is another owner's until then (`lease`), or its time has not come (`waiting`): it has to be brought again then. */
-export class Held extends Error {
-  override readonly name = 'Held'
-  readonly until: number
-  readonly by: 'lease' | 'waiting'
-  constructor(id: string, until: number, by: 'lease' | 'waiting') {
-    super(`job ${id} is held by its ${by} until ${new Date(until).toISOString()}`)
-    this.until = until
-    this.by = by
-  }
-}
-
 /** The clocks of AWS's machines agree to well below this; Lambda's kill comes before a lease that ends this much later. */
 const LEASE_MARGIN_MS = 10_000
 const HOUR_MS = 3_600_000
+/** A tenth of a wait until tomorrow would be hours: this is enough to spread thousands. */
+const LONGEST_JITTER_MS = 300_000
 /** How often a fault that an operator must mend is looked at again. */
 const PROBE_MS = 60_000
 
@@ -71,10 +61,12 @@ export function createEdit(deps: Deps): Edit {
     if (outcome.kind === 'over') return { id, status: outcome.status }
     if (outcome.kind === 'held') throw new Held(id, outcome.until, outcome.by)
     if (outcome.kind === 'reused') return edit(answerReuse(intake), { deadlineAt })
+    let settings = DEFAULT_SETTINGS
     try {
-      return await work(deps, outcome.claim, intake, deadlineAt)
+      settings = await deps.recipes.settings()
+      return await work(deps, settings, outcome.claim, intake, deadlineAt)
     } catch (error) {
-      throw await giveBack(ledger, outcome.claim, error, now())
+      throw await giveBack(ledger, outcome.claim, settings, error, now())
     }
   }
 }
@@ -90,18 +82,18 @@ function answerReuse(intake: Intake): Intake {
   }
 }
 
-async function work(deps: Deps, claim: Claim, intake: Intake, deadlineAt: number): Promise<Ended> {
-  const { recipes, storage, now, resultsBucket } = deps
-  const settings = await recipes.settings()
+async function work(deps: Deps, settings: Settings, claim: Claim, intake: Intake, deadlineAt: number): Promise<Ended> {
+  const { storage, now, resultsBucket } = deps
   const draft = openDraft(claim, now())
   const desk: Desk = { ...deps, claim, settings, deadlineAt, folder: toFolder(intake.prefix, claim.id), replies: [] }
   let files: Files = []
   try {
     const job = claim.job ? parseJob(JSON.parse(claim.job)) : await intake.read()
     draft.job = { ...job, id: claim.id }
+    draft.labels = job.labels
     desk.folder = toFolder(job.prefix ?? intake.prefix, claim.id)
     const known = await storage.read(`s3://${resultsBucket}/${resultKey(desk.folder)}`)
-    if (known) return await announce(deps, claim, desk.folder, JSON.parse(known.toString()) as Result)
+    if (known) return await end(deps, claim, desk.folder, JSON.parse(known.toString()) as Result)
     files = await produce(deps, desk, intake, job, draft)
     draft.status = 'done'
   } catch (error) {
@@ -111,8 +103,13 @@ async function work(deps: Deps, claim: Claim, intake: Intake, deadlineAt: number
   }
   closeDraft(draft, desk, now())
   await writeResult(deps, claim.id, desk.folder, draft, files, intake.source)
-  const ended = await announce(deps, claim, desk.folder, draft)
-  deps.log.info('job over', toLogLine(draft))
+  return end(deps, claim, desk.folder, draft)
+}
+
+/** Also of a job that an owner before had brought to its `result.json` and no further. */
+async function end(deps: Deps, claim: Claim, folder: string, result: Result): Promise<Ended> {
+  const ended = await announce(deps, claim, folder, result)
+  deps.log.info('job over', toLogLine(result))
   return ended
 }
 
@@ -121,7 +118,6 @@ async function produce(deps: Deps, desk: Desk, intake: Intake, job: Job, draft: 
   const { claim, folder, now } = desk
   const plan = makePlan(job, desk.settings, isoDay(now()))
   draft.job = { ...job, id: claim.id, prompt: plan.prompt }
-  draft.labels = job.labels
   draft.model = { requested: plan.requested, used: plan.modelId }
   draft.warnings.push(...plan.warnings)
   await readKept(desk, plan)
@@ -155,16 +151,20 @@ function toPins(inputs: InputFacts[]): Map<string, Pin> {
 function toFinalError(error: unknown, claim: Claim, settings: Settings, now: number): EditError | undefined {
   if (!(error instanceof EditError)) return undefined
   if (error.remedy === 'change') return error
-  const hours = (now - claim.firstSeenAt) / HOUR_MS
-  if (hours <= settings.maxWaitHours) return undefined
-  const message = `the job waited ${Math.floor(hours)} h, maxWaitHours is ${settings.maxWaitHours}; last reason: ${error.code}: ${error.message}`
-  return new EditError('ERR_JOB_WAITED_TOO_LONG', message, { cause: error })
+  return findLate(claim, settings, now, `${error.code}: ${error.message}`)
 }
 
 /** Puts a job that is not over back on its shelf, and says in the error when to come again. */
-async function giveBack(ledger: Ledger, claim: Claim, error: unknown, now: number): Promise<unknown> {
+async function giveBack(
+  ledger: Ledger,
+  claim: Claim,
+  settings: Settings,
+  error: unknown,
+  now: number,
+): Promise<unknown> {
   if (error instanceof LostClaim) return new Held(claim.id, now + PROBE_MS, 'lease')
-  const delayMs = delayOf(error, claim)
+  const latest = claim.firstSeenAt + settings.maxWaitHours * HOUR_MS
+  const delayMs = Math.max(0, Math.min(delayOf(error, claim), latest - now))
   const code = error instanceof EditError ? error.code : 'ERR_INTERNAL'
   try {
     await ledger.wait(claim, now + delayMs, { code })
@@ -181,13 +181,17 @@ function delayOf(error: unknown, claim: Claim): number {
   if (error.remedy === 'repair') return PROBE_MS
   return error.retryAfterMs === undefined
     ? backoffMs(claim.number)
-    : Math.ceil(error.retryAfterMs * (1 + Math.random() / 10))
+    : error.retryAfterMs + Math.ceil(Math.random() * Math.min(error.retryAfterMs / 10, LONGEST_JITTER_MS))
 }
 
+/** Reads when first asked, and again after a failure. */
 function once<T>(read: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined
   return () => {
-    running ??= read()
+    running ??= read().catch((error: unknown) => {
+      running = undefined
+      throw error
+    })
     return running
   }
 }

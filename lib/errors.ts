@@ -158,12 +158,12 @@ export const ERRORS = {
   },
   ERR_GEMINI_UNAVAILABLE: {
     remedy: 'wait',
-    means: "Gemini cannot be reached, breaks off, or answers 408, 5xx or something that isn't JSON.",
+    means: "Gemini cannot be reached, or answers 408, 5xx or something that isn't JSON.",
     todo: 'Nothing: the job is tried again.',
   },
   ERR_GEMINI_BROKE_OFF: {
     remedy: 'wait',
-    means: "Gemini's answer broke off after it had begun.",
+    means: 'The connection to Gemini ended after the request had gone out and before the answer was whole.',
     todo: 'Nothing: the job is tried again. Google may bill the answer that was lost.',
   },
   ERR_GEMINI_TIMEOUT: {
@@ -254,4 +254,16 @@ export class EditError extends Error {
 export function endOf(code: Code): 'refused' | 'failed' {
   const row: Row = ERRORS[code]
   return row.ends ?? 'failed'
+}
+
+/** The job is another owner's until then (`lease`), or its time has not come (`waiting`): it has to be brought again then. */
+export class Held extends Error {
+  override readonly name = 'Held'
+  readonly until: number
+  readonly by: 'lease' | 'waiting'
+  constructor(id: string, until: number, by: 'lease' | 'waiting') {
+    super(`job ${id} is held by its ${by} until ${new Date(until).toISOString()}`)
+    this.until = until
+    this.by = by
+  }
 }

@@ -1,9 +1,10 @@
 import type { UploadNotice } from './aws/events.ts'
 import { toUploadId } from './aws/events.ts'
+import { asInput } from './aws/inputs.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import type { Pin, Storage } from './aws/storage.ts'
 import { EditError } from './errors.ts'
-import { hashOf, type Job, MESSAGE_LIMIT_BYTES, parseJob, parseJson } from './job.ts'
+import { hashOf, Job, MESSAGE_LIMIT_BYTES, parseJob, parseJson } from './job.ts'
 import { applyRecipe, recipeNameOf } from './recipes.ts'
 
 /** A job on its way in: who it is, before anybody has read what it is. */
@@ -33,9 +34,8 @@ export function openJobMessage(body: string, { messageId, id, firstSeenAt }: Mes
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new EditError('ERR_JOB_UNREADABLE', 'the message is JSON, but no object')
   }
-  const spareId = id ?? `msg-${messageId}`
   return {
-    id: readId(value) ?? spareId,
+    id: readId(value) ?? id ?? `msg-${messageId}`,
     hash: hashOf(value),
     firstSeenAt,
     prefix: 'jobs',
@@ -50,8 +50,7 @@ export function openJobMessage(body: string, { messageId, id, firstSeenAt }: Mes
 
 /** The sender's id, if it is one that a job may have; a faulty one is named when the job is read. */
 function readId(value: object): string | undefined {
-  const id = (value as { id?: unknown }).id
-  return typeof id === 'string' && /^(?!up-|msg-|sch-|\.{1,2}$)[A-Za-z0-9._-]{1,100}$/.test(id) ? id : undefined
+  return Job.shape.id.safeParse((value as { id?: unknown }).id).data
 }
 
 export type UploadSources = { storage: Storage; recipes: RecipeBucket; recipesBucket: string; uploadedJobs: boolean }
@@ -80,7 +79,7 @@ async function readPhotoJob(
 ): Promise<Job> {
   const name = recipeNameOf(key)
   const uri = `s3://${bucket}/${key}`
-  const head = await storage.head(uri, versionId === 'null' ? undefined : versionId)
+  const head = await asInput(uri, storage.head(uri, versionId === 'null' ? undefined : versionId))
   if (!head) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} was gone before it could be edited`)
   if (head.metadata['darkroom-job'] !== undefined) {
     throw new EditError(
@@ -104,13 +103,17 @@ async function readJobFile(
   const uri = `s3://${bucket}/${key}`
   if (!uploadedJobs)
     throw new EditError('ERR_UPLOAD_JOBS_OFF', `${uri}: uploaded jobs are switched off here; set UPLOADED_JOBS=on`)
-  const head = await storage.head(uri, versionId === 'null' ? undefined : versionId)
+  const head = await asInput(uri, storage.head(uri, versionId === 'null' ? undefined : versionId))
   // What is larger is never fetched.
   if (head) checkSize(uri, head.sizeBytes)
-  const bytes = head && (await storage.read(uri, head))
+  const bytes = head && (await asInput(uri, storage.read(uri, head)))
   if (!bytes) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} was gone before it could be read`)
-  return parseJob(
-    resolveNames(parseJson(bytes.toString(), uri), `s3://${bucket}/${key.slice(0, key.lastIndexOf('/') + 1)}`),
+  const folder = `s3://${bucket}/${key.slice(0, key.lastIndexOf('/') + 1)}`
+  const job = parseJob(resolveNames(parseJson(bytes.toString(), uri), folder))
+  if (job.id === undefined) return job
+  throw new EditError(
+    'ERR_JOB_INVALID',
+    `${uri}: id: an uploaded job has its upload's; leave it out, or send the job to the queue`,
   )
 }
 

@@ -65,7 +65,10 @@ const path = z
 const uri = z
   .string()
   .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/.+$/su, 'is no s3://bucket/key')
-  .refine(value => Buffer.byteLength(value) <= 1100, 'is longer than a key can be')
+  .refine(
+    value => Buffer.byteLength(value.slice(value.indexOf('/', 5) + 1)) <= 1024,
+    'has a key of more than 1,024 bytes',
+  )
 
 const input = z.strictObject({ uri, role: z.enum(ROLES).optional() })
 
@@ -181,7 +184,7 @@ export function describeFaults(error: z.ZodError): string {
     .join('; ')
 }
 
-/** A hash that tells two contents of one id apart: the job as parsed, whatever order its fields came in. */
+/** A hash that tells two contents of one id apart, whatever order the fields came in. */
 export function hashOf(value: unknown): string {
   return createHash('sha256').update(stableJson(value)).digest('hex').slice(0, 32)
 }

@@ -21,8 +21,8 @@ function missing(): Error {
   return Object.assign(new Error('no such key'), { name: 'NoSuchKey', $metadata: { httpStatusCode: 404 } })
 }
 
-/** A real ledger, a Gemini that always answers with a picture, and an S3 that lets nobody write results. */
-async function openReadOnly() {
+/** A real ledger, a Gemini that always answers with a picture, and an S3 that refuses to write some keys. */
+async function openReadOnly(refused: RegExp) {
   const dynalite = await startDynalite(undefined)
   onTestFinished(() => dynalite.close())
   const dynamodb = new DynamoDBClient({
@@ -44,7 +44,10 @@ async function openReadOnly() {
   const s3 = mockClient(S3Client)
   s3.on(GetObjectCommand).rejects(missing())
   s3.on(ListObjectsV2Command).resolves({})
-  s3.on(PutObjectCommand).rejects(denied())
+  s3.on(PutObjectCommand).callsFake(({ Key }) => {
+    if (refused.test(Key)) throw denied()
+    return {}
+  })
   const sns = mockClient(SNSClient)
   sns.on(PublishCommand).resolves({})
   let time = Date.parse('2026-11-21T12:00:00Z')
@@ -78,8 +81,17 @@ async function openReadOnly() {
   return { run, calls: () => calls, pass: (ms: number) => (time += ms) }
 }
 
-test('a results bucket that nobody may write to costs five replies, however long the job is tried', async () => {
-  const { run, calls, pass } = await openReadOnly()
+test('a results bucket that nobody may write to costs nothing, however long the job is tried', async () => {
+  const { run, calls, pass } = await openReadOnly(/./)
+  for (let minute = 0; minute < 3; minute += 1) {
+    await expect(run()).rejects.toMatchObject({ code: 'ERR_AWS_FORBIDDEN', remedy: 'repair' })
+    pass(60_000)
+  }
+  expect(calls()).toBe(0)
+})
+
+test('replies that S3 refuses to keep cost five calls, however long the job is tried', async () => {
+  const { run, calls, pass } = await openReadOnly(/response-|result/)
   for (let minute = 0; minute < 12; minute += 1) {
     await expect(run()).rejects.toMatchObject({ code: 'ERR_AWS_FORBIDDEN', remedy: 'repair' })
     pass(60_000)

@@ -8,7 +8,6 @@ export type UploadNotice = {
   versionId?: string
   etag?: string
   sequencer?: string
-  sizeBytes?: number
 }
 
 const Notice = z.object({
@@ -17,7 +16,6 @@ const Notice = z.object({
     bucket: z.object({ name: z.string() }),
     object: z.object({
       key: z.string(),
-      size: z.number().optional(),
       eTag: z.string().optional(),
       versionId: z.string().optional(),
       sequencer: z.string().optional(),
@@ -44,10 +42,10 @@ export function readUploads(body: unknown): UploadEvent[] | undefined {
     const parsed = Notice.safeParse(record)
     if (!parsed.success) return undefined
     const { eventName, s3 } = parsed.data
-    const { key, size, eTag, versionId, sequencer } = s3.object
+    const { key, eTag, versionId, sequencer } = s3.object
     if (!eventName.replace(/^s3:/, '').startsWith('ObjectCreated:') || key.endsWith('/') || key.endsWith('%2F'))
       continue
-    const notice = { bucket: s3.bucket.name, key: decodeKey(key), versionId, etag: eTag, sequencer, sizeBytes: size }
+    const notice = { bucket: s3.bucket.name, key: decodeKey(key), versionId, etag: eTag, sequencer }
     uploads.push({ notice, body: JSON.stringify({ Records: [record] }) })
   }
   return uploads

@@ -3,6 +3,7 @@ import { type Code, EditError } from '../errors.ts'
 import { type Inspection, inspectImage } from '../image.ts'
 import type { JobInput } from '../job.ts'
 import type { InputFacts } from '../result.ts'
+import { statusOf } from './faults.ts'
 import { type ObjectFacts, type Pin, type Storage, splitUri } from './storage.ts'
 
 /** Gemini's Files API would take more; a photo that large is a mistake more often than a wish. */
@@ -45,7 +46,7 @@ function checkBucket(uri: string, allowed: readonly string[]): void {
 }
 
 async function headInput(storage: Storage, uri: string, pin: Pin | undefined): Promise<ObjectFacts> {
-  const head = await storage.head(uri, pin?.versionId)
+  const head = await asInput(uri, storage.head(uri, pin?.versionId))
   if (!head) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} does not exist`)
   if (pin && pin.etag !== '' && head.etag !== pin.etag)
     throw new EditError('ERR_INPUT_CHANGED', `${uri} was overwritten while its job was under way`)
@@ -59,7 +60,7 @@ async function headInput(storage: Storage, uri: string, pin: Pin | undefined): P
 }
 
 async function readInput(storage: Storage, { uri, role }: JobInput, { etag, versionId }: ObjectFacts): Promise<Input> {
-  const bytes = await storage.read(uri, { etag, versionId })
+  const bytes = await asInput(uri, storage.read(uri, { etag, versionId }))
   if (!bytes) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} does not exist any more`)
   const image = inspectImage(bytes)
   if (image.fault) throw new EditError(FAULT_CODES[image.fault], `${uri} ${FAULT_WORDS[image.fault]}: ${image.detail}`)
@@ -73,6 +74,29 @@ async function readInput(storage: Storage, { uri, role }: JobInput, { etag, vers
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   return { facts: { uri, etag, versionId, sha256, mimeType, width, height }, bytes, role }
+}
+
+/** Darkroom's own credentials are nothing that a sender could change. */
+const CREDENTIALS = /Credential|Token|Signature|AccessKeyId|TimeTooSkewed/
+
+/**
+ * What S3 refuses of an input is the sender's to change: a permission, another region, a disabled key, an archived object.
+ * Of Darkroom's own buckets it would be the operator's to repair.
+ */
+export async function asInput<T>(uri: string, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    const cause = error instanceof EditError && error.code === 'ERR_AWS_FORBIDDEN' ? error.cause : error
+    const status = statusOf(cause)
+    if (status === undefined || status >= 500 || cause instanceof EditError) throw error
+    const { name } = cause as Error
+    if (CREDENTIALS.test(name)) throw error
+    const hint = status === 403 ? '; a missing object looks the same without s3:ListBucket' : ''
+    throw new EditError('ERR_INPUT_FORBIDDEN', `S3 does not let Darkroom read ${uri} (${status} ${name})${hint}`, {
+      cause: error,
+    })
+  }
 }
 
 type Fault = NonNullable<Inspection['fault']>

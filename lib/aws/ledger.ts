@@ -39,6 +39,8 @@ export type Claim = {
   /** The last of them; a job that waits for a week has thousands, and a row has 400 KB. */
   attempts: Attempt[]
   firstSeenAt: number
+  /** What it waited for last, as a code. */
+  waitReason: string | undefined
   /** The job as it runs, from the first call on: a recipe that changes later changes nothing. */
   job: string | undefined
   inputs: InputFacts[] | undefined
@@ -210,6 +212,7 @@ function toClaim(id: string, item: Item): Claim {
     unanswered: Number(item.unanswered?.N ?? 0),
     attempts: JSON.parse(item.attempts?.S ?? '[]') as Attempt[],
     firstSeenAt: Number(item.firstSeenAt?.N),
+    waitReason: item.waitReason?.S,
     job: item.job?.S,
     inputs: item.inputs?.S ? (JSON.parse(item.inputs.S) as InputFacts[]) : undefined,
   }

@@ -6,13 +6,14 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import { EditError } from '../errors.ts'
+import { EditError, Held } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { backoffMs } from '../retry.ts'
 import { callAws } from './faults.ts'
 
 /** What travels with a job's message from the first sending on. */
 export type Travels = {
+  /** SQS's id of the first sending. */
   messageId: string
   /** Set once Darkroom has sent it again. */
   id?: string
@@ -26,16 +27,15 @@ export type Travels = {
 /** One job of a message: `body` is what to send again for this job alone. */
 export type Delivery = { id: string; body: string; run: () => Promise<unknown> }
 
-/** Brings a job back later: its owner lives until then (`lease`), or its time has not come (`waiting`). */
-type HeldError = Error & { until: number; by: 'lease' | 'waiting' }
-
-export type QueueOptions = { log: Log; now: () => number; isHeld: (error: unknown) => error is HeldError }
+export type QueueOptions = { log: Log; now: () => number }
 
 export type Queue = ReturnType<typeof createQueue>
 
 const LONGEST_DELAY_S = 900
 const LONGEST_VISIBILITY_S = 43_200
 const ERRORS_LIMIT = 5
+/** How often a repair is looked for where the job itself could not say. */
+const REPAIR_MS = 60_000
 
 /**
  * A queue's messages as Lambda delivers them, and the one place that decides what a rejection means:
@@ -50,7 +50,7 @@ const ERRORS_LIMIT = 5
  *
  * Sent first and acknowledged after, so that a function that dies in between leaves two messages and never none.
  */
-export function createQueue(sqs: SQSClient, url: string, { log, now, isHeld }: QueueOptions) {
+export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOptions) {
   async function send(
     queueUrl: string,
     body: string,
@@ -103,7 +103,7 @@ export function createQueue(sqs: SQSClient, url: string, { log, now, isHeld }: Q
       await delivery.run()
       return true
     } catch (error) {
-      if (isHeld(error)) {
+      if (error instanceof Held) {
         // A message with several jobs can't be hidden for one of them.
         if (error.by === 'waiting' || !alone) await sendAgain(delivery, travels, error.until - now())
         else await hide(record, error.until)
@@ -116,7 +116,7 @@ export function createQueue(sqs: SQSClient, url: string, { log, now, isHeld }: Q
   }
 
   async function sendLater(delivery: Delivery, travels: Travels, error: EditError): Promise<void> {
-    const delayMs = error.retryAfterMs ?? backoffMs(travels.sends + 1)
+    const delayMs = error.retryAfterMs ?? (error.remedy === 'repair' ? REPAIR_MS : backoffMs(travels.sends + 1))
     const fields = { job: delivery.id, code: error.code, remedy: error.remedy, reason: error.message, delayMs }
     if (error.remedy === 'repair') log.error('job waits for a repair', fields)
     else log.warn('job waits', fields)
@@ -179,18 +179,20 @@ const JOB_ID = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
 function readTravels({ messageId, messageAttributes, attributes }: SQSRecord): Travels {
   const text = (name: string) => messageAttributes[name]?.stringValue
   const count = (name: string) => Math.max(0, Math.trunc(Number(text(name)) || 0))
+  const sentAt = Number(attributes.SentTimestamp)
   return {
-    messageId,
+    messageId: JOB_ID.test(text('darkroom-message') ?? '') ? (text('darkroom-message') ?? messageId) : messageId,
     // Whoever may send messages may write this; an id becomes part of keys.
     id: JOB_ID.test(text('darkroom-id') ?? '') ? text('darkroom-id') : undefined,
-    firstSeenAt: count('darkroom-first-seen') || Number(attributes.SentTimestamp),
+    firstSeenAt: Math.min(sentAt, count('darkroom-first-seen') || sentAt),
     sends: count('darkroom-sends'),
     errors: count('darkroom-errors'),
   }
 }
 
-function toAttributes({ id, firstSeenAt, sends, errors }: Travels): Record<string, string> {
+function toAttributes({ messageId, id, firstSeenAt, sends, errors }: Travels): Record<string, string> {
   return {
+    'darkroom-message': messageId,
     ...(id === undefined ? {} : { 'darkroom-id': id }),
     'darkroom-first-seen': String(firstSeenAt),
     'darkroom-sends': String(sends),

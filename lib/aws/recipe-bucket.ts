@@ -18,8 +18,21 @@ export function createRecipeBucket(
   now: () => number,
   onFault: (fault: unknown) => void,
 ) {
-  let settings: Settings = DEFAULT_SETTINGS
+  let good: Settings | undefined
+  let reading: Promise<Settings> | undefined
   let readAt = Number.NEGATIVE_INFINITY
+
+  async function readFile(): Promise<Settings> {
+    try {
+      const bytes = await storage.read(`s3://${bucket}/${SETTINGS}.json`)
+      good = bytes ? readSettings(JSON.parse(bytes.toString())) : DEFAULT_SETTINGS
+    } catch (fault) {
+      // Before anything is known of the settings no job may run as if there were none: they may forbid it.
+      if (!good && fault instanceof EditError) throw fault
+      onFault(fault)
+    }
+    return good ?? DEFAULT_SETTINGS
+  }
 
   return {
     /** The recipe `<name>.json`; where there is none, the error lists those that exist. */
@@ -36,16 +49,16 @@ export function createRecipeBucket(
     },
 
     /** `settings.json`, at most a minute old. A faulty file is reported and the last good one stays in force. */
-    async settings(): Promise<Settings> {
-      if (now() - readAt < SETTINGS_AGE_MS) return settings
+    settings(): Promise<Settings> {
+      if (reading && now() - readAt < SETTINGS_AGE_MS) return reading
       readAt = now()
-      try {
-        const bytes = await storage.read(`s3://${bucket}/${SETTINGS}.json`)
-        settings = bytes ? readSettings(JSON.parse(bytes.toString())) : DEFAULT_SETTINGS
-      } catch (fault) {
-        onFault(fault)
-      }
-      return settings
+      const current = readFile()
+      reading = current
+      // A failure is thrown to all that wait for it, and not remembered.
+      current.catch(() => {
+        if (reading === current) reading = undefined
+      })
+      return current
     },
   }
 }

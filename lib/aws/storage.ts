@@ -7,7 +7,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { EditError } from '../errors.ts'
-import { callAws, statusOf } from './faults.ts'
+import { callAws, statusOf, toAwsFault } from './faults.ts'
 
 /** What S3 knows of an object before a byte is fetched. */
 export type ObjectFacts = { sizeBytes: number; etag: string; versionId?: string; metadata: Record<string, string> }
@@ -19,12 +19,33 @@ export type Storage = ReturnType<typeof createStorage>
 
 /** S3 as Darkroom needs it. An object that isn't there is `undefined`, never an error. */
 export function createStorage(s3: S3Client) {
+  const writable = new Map<string, Promise<void>>()
+
+  async function write(
+    bucket: string,
+    key: string,
+    body: Buffer | string,
+    { contentType, metadata }: { contentType: string; metadata?: Record<string, string> },
+  ): Promise<void> {
+    const command = new PutObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      Body: body,
+      ContentType: contentType,
+      Metadata: metadata,
+    })
+    await callAws(`s3:PutObject on s3://${bucket}/${key}`, () => s3.send(command)).catch((error: unknown) => {
+      writable.delete(bucket)
+      throw error
+    })
+  }
+
   return {
-    /** Size, ETag, version and metadata, or `undefined` if there is no such object. `ERR_INPUT_FORBIDDEN` if S3 won't say. */
+    /** Size, ETag, version and metadata, or `undefined` if there is no such object. */
     async head(uri: string, versionId?: string): Promise<ObjectFacts | undefined> {
       const { Bucket, Key } = splitUri(uri)
       const command = new HeadObjectCommand({ Bucket, Key, VersionId: versionId })
-      const head = await unlessMissing(`s3:HeadObject on ${uri}`, () => s3.send(command), forbidInput(uri))
+      const head = await unlessMissing(`s3:HeadObject on ${uri}`, () => s3.send(command))
       if (!head) return undefined
       return {
         sizeBytes: head.ContentLength ?? 0,
@@ -43,17 +64,10 @@ export function createStorage(s3: S3Client) {
         VersionId: pin?.versionId,
         IfMatch: pin && !pin.versionId ? `"${pin.etag}"` : undefined,
       })
-      const object = await unlessMissing(
-        `s3:GetObject on ${uri}`,
-        () => s3.send(command),
-        error => {
-          if (statusOf(error) === 412)
-            throw new EditError('ERR_INPUT_CHANGED', `${uri} was overwritten while its job was under way`, {
-              cause: error,
-            })
-          forbidInput(uri)(error)
-        },
-      )
+      const object = await unlessMissing(`s3:GetObject on ${uri}`, () => s3.send(command)).catch((error: unknown) => {
+        if (statusOf(error) !== 412) throw error
+        throw new EditError('ERR_INPUT_CHANGED', `${uri} was overwritten while its job was under way`, { cause: error })
+      })
       if (!object?.Body) return undefined
       const body = object.Body
       const bytes = await callAws(`s3:GetObject on ${uri}`, () => body.transformToByteArray())
@@ -69,21 +83,15 @@ export function createStorage(s3: S3Client) {
     },
 
     /** Writes an object. Metadata values are ASCII already; see `toMetadata`. */
-    async write(
-      bucket: string,
-      key: string,
-      body: Buffer | string,
-      options: { contentType: string; metadata?: Record<string, string> },
-    ): Promise<void> {
-      const { contentType, metadata } = options
-      const command = new PutObjectCommand({
-        Bucket: bucket,
-        Key: key,
-        Body: body,
-        ContentType: contentType,
-        Metadata: metadata,
-      })
-      await callAws(`s3:PutObject on s3://${bucket}/${key}`, () => s3.send(command))
+    write,
+
+    /** Throws now what a later write would throw. Tried once a process, and again after a write has failed. */
+    ensureWritable(bucket: string): Promise<void> {
+      const known = writable.get(bucket)
+      if (known) return known
+      const tried = write(bucket, '.darkroom/writable', '', { contentType: 'text/plain' })
+      writable.set(bucket, tried)
+      return tried
     },
   }
 }
@@ -141,27 +149,11 @@ export function toFolder(prefix: string, id: string): string {
     .replace(/\/+$/, '')}-${hash}/${id}`
 }
 
-function forbidInput(uri: string): (error: unknown) => void {
-  return error => {
-    if (statusOf(error) !== 403) return
-    throw new EditError(
-      'ERR_INPUT_FORBIDDEN',
-      `S3 does not let Darkroom read ${uri}; a missing object looks the same without s3:ListBucket`,
-      { cause: error },
-    )
-  }
-}
-
-async function unlessMissing<T>(
-  action: string,
-  call: () => Promise<T>,
-  refuse: (error: unknown) => void,
-): Promise<T | undefined> {
+async function unlessMissing<T>(action: string, call: () => Promise<T>): Promise<T | undefined> {
   try {
     return await call()
   } catch (error) {
     if (statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket') return undefined
-    refuse(error)
-    return callAws(action, () => Promise.reject(error))
+    throw toAwsFault(error, action)
   }
 }

@@ -20,6 +20,11 @@ export type Gemini = ReturnType<typeof createGemini>
  */
 export function createGemini({ apiKey, baseUrl, fetch: send = fetch, now = Date.now }: GeminiOptions) {
   return {
+    /** Throws now what a missing or unreadable key would throw in a call that was counted already. */
+    async ready(): Promise<void> {
+      await apiKey.read()
+    },
+
     /** The reply, as text to keep and as JSON to read. Throws an `EditError` for everything that is no reply. */
     async generate(request: GenerateContentParameters, { timeoutMs }: { timeoutMs: number }): Promise<RawReply> {
       const key = await apiKey.read()
@@ -72,7 +77,6 @@ function spyOn(send: typeof fetch, seen: Seen): typeof fetch {
   }
 }
 
-/** Once headers came, Google was at work: what breaks off now may be billed, unlike a connection that never stood. */
 async function readBody(response: Response): Promise<string> {
   try {
     return await response.text()
@@ -91,7 +95,9 @@ function parseObject(body: string): object {
     json = undefined
   }
   if (typeof json === 'object' && json !== null) return json
-  throw new EditError('ERR_GEMINI_UNAVAILABLE', `Gemini answers with ${body.length} characters that are no JSON object`)
+  // Google says "200" to what it has worked on; a page of HTML is somebody else's, on the way there.
+  const code = /^\s*</.test(body) ? 'ERR_GEMINI_UNAVAILABLE' : 'ERR_GEMINI_BROKE_OFF'
+  throw new EditError(code, `Gemini answers with ${body.length} characters that are no JSON object`)
 }
 
 function toFault(cause: unknown, seen: Seen, timedOutAfterMs: number | undefined, now: number): unknown {
@@ -103,10 +109,18 @@ function toFault(cause: unknown, seen: Seen, timedOutAfterMs: number | undefined
   if (seen.bad) return readBadAnswer(seen.bad, now)
   const fault = findEditError(cause)
   if (fault) return fault
-  return isNetworkError(cause)
-    ? new EditError('ERR_GEMINI_UNAVAILABLE', `Gemini cannot be reached: ${reasonOf(cause)}`, { cause })
-    : cause
+  if (!isNetworkError(cause)) return cause
+  const reason = reasonOf(cause)
+  return NEVER_SENT.test(reason)
+    ? new EditError('ERR_GEMINI_UNAVAILABLE', `Gemini cannot be reached: ${reason}`, { cause })
+    : new EditError('ERR_GEMINI_BROKE_OFF', `the connection to Gemini broke off: ${reason}`, { cause })
 }
+
+/**
+ * A connection that never stood carried nothing. Every other that ends may have carried the request: large images take two
+ * minutes without a byte before the end, and Google may bill what it worked on.
+ */
+const NEVER_SENT = /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_\w+)$/
 
 /** The SDK wraps what its fetch throws, so the error that tells is somewhere down the causes. */
 function findEditError(error: unknown): EditError | undefined {

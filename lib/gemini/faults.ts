@@ -33,7 +33,7 @@ const ROWS: readonly Row[] = [
   { code: 'ERR_GEMINI_KEY', matches: (_, e) => e.details.some(d => d.reason === 'API_KEY_INVALID') },
   { code: 'ERR_GEMINI_KEY', matches: status => status === 401 || status === 403 },
   { code: 'ERR_GEMINI_ACCOUNT', matches: (status, e) => status === 400 && e.status === 'FAILED_PRECONDITION' },
-  { code: 'ERR_MODEL_GONE', matches: status => status === 404 },
+  { code: 'ERR_MODEL_GONE', matches: (status, e) => status === 404 && isGoogles(e) },
   {
     code: 'ERR_GEMINI_ACCOUNT',
     matches: (status, e) => status === 429 && (violations(e).some(v => v.quotaValue === '0') || isNeverGranted(e)),
@@ -44,7 +44,7 @@ const ROWS: readonly Row[] = [
   },
   { code: 'ERR_GEMINI_RATE', matches: status => status === 429 },
   { code: 'ERR_GEMINI_UNAVAILABLE', matches: status => status === 408 || status >= 500 },
-  { code: 'ERR_GEMINI_REQUEST', matches: status => status >= 400 },
+  { code: 'ERR_GEMINI_REQUEST', matches: (status, e) => status === 413 || (status >= 400 && isGoogles(e)) },
 ]
 
 /** The error that an HTTP answer stands for, with the wait that Google asks for. */
@@ -63,6 +63,11 @@ function violations(error: GoogleError) {
 /** A quota of 0 is left out of the details as JSON leaves zeros out; then only the message has it (public reports, 2025–2026). */
 function isNeverGranted({ message = '' }: GoogleError): boolean {
   return /\blimit: 0(?!\.?\d)/.test(message)
+}
+
+/** A page of a proxy's, or of a wrong address, says nothing about the job. */
+function isGoogles(error: GoogleError): boolean {
+  return error.status !== undefined || error.message !== undefined
 }
 
 function parseError(body: string): GoogleError {

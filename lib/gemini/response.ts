@@ -89,13 +89,17 @@ function partsOf(candidate: z.infer<typeof WireCandidate>): Part[] {
   ])
 }
 
-function toCamelCase(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(toCamelCase)
+/** No field that is read lies deeper, and a reply that nests without end is somebody's joke. */
+const DEEPEST = 12
+
+function toCamelCase(value: unknown, depth = 0): unknown {
+  if (depth > DEEPEST) return undefined
+  if (Array.isArray(value)) return value.map(inner => toCamelCase(inner, depth + 1))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
-      toCamelCase(inner),
+      toCamelCase(inner, depth + 1),
     ]),
   )
 }

@@ -28,7 +28,6 @@ test('a notification is its uploads, each of which can be sent again alone', () 
         key: 'postcard/cup.jpg',
         etag: 'abc',
         sequencer: '0055',
-        sizeBytes: 1024,
         versionId: undefined,
       },
       body: JSON.stringify({ Records: [first] }),
@@ -90,7 +89,7 @@ describe('what is no notification is told apart from one of nothing', () => {
 })
 
 describe('the id of an upload', () => {
-  const notice = { bucket: 'uploads', key: 'postcard/cup.jpg', etag: 'abc', sequencer: '0055', sizeBytes: 1 }
+  const notice = { bucket: 'uploads', key: 'postcard/cup.jpg', etag: 'abc', sequencer: '0055' }
   const versioned = { ...notice, versionId: 'v1' }
 
   test('is safe as a key and as a name', () => {

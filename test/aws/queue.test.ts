@@ -8,8 +8,7 @@ import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { mockClient } from 'aws-sdk-client-mock'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createQueue, type Delivery, type Open, type Travels } from '../../lib/aws/queue.ts'
-import { Held } from '../../lib/edit.ts'
-import { EditError } from '../../lib/errors.ts'
+import { EditError, Held } from '../../lib/errors.ts'
 import { awsError, networkError } from '../helpers/aws.ts'
 
 const NOW = Date.parse('2026-11-21T20:00:00Z')
@@ -38,7 +37,6 @@ const logAs = (level: string) => (message: string, fields: Record<string, unknow
 const queue = createQueue(sqs, URL, {
   log: { info: logAs('info'), warn: logAs('warn'), error: logAs('error') },
   now: () => NOW,
-  isHeld: (error): error is Held => error instanceof Held,
 })
 
 function record(body = '{"a":1}', attributes: Record<string, string> = {}, messageId = 'm-1'): SQSRecord {
@@ -99,6 +97,7 @@ describe('a job that waits', () => {
         body: '{"a":1}',
         delay: 48,
         attributes: {
+          'darkroom-message': 'm-1',
           'darkroom-id': 'order-17',
           'darkroom-first-seen': String(SENT),
           'darkroom-sends': '1',
@@ -117,6 +116,7 @@ describe('a job that waits', () => {
 
   test('keeps what travels with it, however often it is sent', async () => {
     const travels = {
+      'darkroom-message': 'm-0',
       'darkroom-id': 'order-17',
       'darkroom-first-seen': '1700000000000',
       'darkroom-sends': '41',
@@ -209,6 +209,7 @@ describe('a job that met a bug', () => {
         body: '{"a":1}',
         delay: 0,
         attributes: {
+          'darkroom-message': 'm-1',
           'darkroom-id': 'order-17',
           'darkroom-first-seen': String(SENT),
           'darkroom-sends': '0',
@@ -405,13 +406,14 @@ describe('what a message brings along', () => {
 
   test('later: its own id and the first time', async () => {
     const attributes = {
+      'darkroom-message': 'first',
       'darkroom-id': 'msg-first',
       'darkroom-first-seen': '1700000000000',
       'darkroom-sends': '12',
       'darkroom-errors': '2',
     }
     expect(await seen(attributes)).toEqual({
-      messageId: 'm-1',
+      messageId: 'first',
       id: 'msg-first',
       firstSeenAt: 1_700_000_000_000,
       sends: 12,

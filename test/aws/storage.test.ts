@@ -111,8 +111,8 @@ describe('what S3 throws', () => {
   }
 
   test.each([
-    ['head', awsError('403', 403), 'ERR_INPUT_FORBIDDEN'],
-    ['read', awsError('AccessDenied', 403), 'ERR_INPUT_FORBIDDEN'],
+    ['head', awsError('403', 403), 'ERR_AWS_FORBIDDEN'],
+    ['read', awsError('AccessDenied', 403), 'ERR_AWS_FORBIDDEN'],
     ['list', awsError('AccessDenied', 403), 'ERR_AWS_FORBIDDEN'],
     ['write', awsError('AccessDenied', 403), 'ERR_AWS_FORBIDDEN'],
     ['head', awsError('503', 503), 'ERR_AWS_UNAVAILABLE'],

@@ -74,7 +74,7 @@ const UPLOADS: Record<string, Upload> = {
   },
   'a photo of 51 MB': {
     key: 'watercolour/e.jpg',
-    body: () => Buffer.concat([jpeg, Buffer.alloc(51_000_000)]),
+    body: () => Buffer.concat([jpeg, Buffer.alloc(51_000_000 - jpeg.length)]),
     code: 'ERR_INPUT_TOO_LARGE',
     message: /has 51 MB: inputs are taken up to 50 MB/,
   },
@@ -206,10 +206,15 @@ const JOBS: Record<string, Message> = {
     message: /got both/,
   },
   'no prompt': { job: () => ({ operation: 'generate' }), code: 'ERR_JOB_SLOTS', message: /needs a prompt/ },
-  'a prompt of 1 MB': {
-    job: () => ({ operation: 'generate', prompt: 'x'.repeat(200_000) }),
+  'a prompt of 40 KB': {
+    job: () => ({ operation: 'generate', prompt: 'x'.repeat(40_000) }),
     code: 'ERR_JOB_INVALID',
     message: /prompt: is longer than 32 KB/,
+  },
+  'a message of 200 KB': {
+    job: () => ({ operation: 'generate', prompt: 'x'.repeat(200_000) }),
+    code: 'ERR_JOB_INVALID',
+    message: /bytes: a job has at most 131072/,
   },
   'too few inputs': {
     job: u => ({ operation: 'compose', prompt: 'x', inputs: [`${u}/watercolour/inputs/home.jpg`] }),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { FAULTS, type FaultName } from '../../infra/local/gemini/faults.ts'
+import { startGemini } from '../../infra/local/gemini/server.ts'
 import { type Bench, openDarkroom, until } from '../helpers/darkroom.ts'
 
 type End = { code: string; ends: 'done' | 'failed' | 'waiting' }
@@ -26,9 +27,9 @@ const ENDS: Record<Exclude<FaultName, 'slow'>, End> = {
   unavailable: mended('ERR_GEMINI_UNAVAILABLE'),
   'gateway-timeout': mended('ERR_GEMINI_UNAVAILABLE'),
   cut: mended('ERR_GEMINI_BROKE_OFF'),
-  reset: mended('ERR_GEMINI_UNAVAILABLE'),
+  reset: mended('ERR_GEMINI_BROKE_OFF'),
   'not-json': mended('ERR_GEMINI_UNAVAILABLE'),
-  empty: mended('ERR_GEMINI_UNAVAILABLE'),
+  empty: mended('ERR_GEMINI_BROKE_OFF'),
   hang: mended('ERR_GEMINI_TIMEOUT'),
 }
 
@@ -84,7 +85,9 @@ test('a model that Google answers 404 for is followed by its successor, once, wi
 })
 
 test('a Gemini that refuses connections costs no job: it waits', async () => {
-  await using darkroom = await openDarkroom({ clockFactor: 10, env: { GOOGLE_GEMINI_BASE_URL: 'http://127.0.0.1:9' } })
+  const gone = await startGemini()
+  await gone.close()
+  await using darkroom = await openDarkroom({ clockFactor: 10, env: { GOOGLE_GEMINI_BASE_URL: gone.baseUrl } })
   await darkroom.send({ id: 'nobody', operation: 'generate', prompt: 'a lake' })
   await until('the job waits', async () => (await darkroom.row('nobody'))?.status === 'waiting')
   expect(await darkroom.row('nobody')).toMatchObject({ waitReason: 'ERR_GEMINI_UNAVAILABLE' })

@@ -49,8 +49,10 @@ describe('what Google answers, and whose move it is', () => {
     expect(answer(status, error)).toMatchObject({ code, remedy })
   })
 
-  test('one that the list has not: a status over 399 is the request’s fault, one below is trouble', () => {
-    expect(answer(418, {}).code).toBe('ERR_GEMINI_REQUEST')
+  test('one that the list has not: Google’s own over 399 is the request’s fault, a stranger’s page is trouble', () => {
+    expect(answer(418, { status: 'TEAPOT' }).code).toBe('ERR_GEMINI_REQUEST')
+    expect(answer(418, '<html>I am a proxy</html>').code).toBe('ERR_GEMINI_UNAVAILABLE')
+    expect(answer(404, '<html>nginx</html>').code).toBe('ERR_GEMINI_UNAVAILABLE')
     expect(answer(304, '').code).toBe('ERR_GEMINI_UNAVAILABLE')
   })
 })
