@@ -74,6 +74,22 @@ describe('the settings', () => {
     expect(faults).toEqual([])
   })
 
+  test('are the same for all jobs of a cold batch', async () => {
+    objects['settings.json'] = '{"maxWaitHours":1}'
+    const bucket = open()
+    const all = await Promise.all(Array.from({ length: 5 }, () => bucket.settings()))
+    expect(all.map(({ maxWaitHours }) => maxWaitHours)).toEqual([1, 1, 1, 1, 1])
+    expect(reads()).toBe(1)
+  })
+
+  test('that nobody has read yet are waited for when S3 fails: no job runs as if there were none', async () => {
+    objects['settings.json'] = awsError('SlowDown', 503)
+    const bucket = open()
+    expect(await caught(() => bucket.settings())).toMatchObject({ code: 'ERR_AWS_UNAVAILABLE' })
+    objects['settings.json'] = '{"maxWaitHours":1}'
+    expect((await bucket.settings()).maxWaitHours).toBe(1)
+  })
+
   test('are read once a minute, and a change is seen in the next', async () => {
     const bucket = open()
     objects['settings.json'] = '{"maxWaitHours":1}'

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Code } from '../../lib/errors.ts'
@@ -159,6 +160,12 @@ const UPLOADS: Record<string, Upload> = {
     code: 'ERR_JOB_UNREADABLE',
     message: /is no JSON/,
   },
+  'a .job.json with an id of its own': {
+    key: 'jobs-of-mine/t.job.json',
+    body: () => JSON.stringify({ id: 'mine', operation: 'generate', prompt: 'x' }),
+    code: 'ERR_JOB_INVALID',
+    message: /id: an uploaded job has its upload's/,
+  },
   'a .job.json of half a megabyte': {
     key: 'jobs-of-mine/s.job.json',
     body: () => Buffer.alloc(500_000, 32),
@@ -303,6 +310,18 @@ describe('a message that is no job', () => {
     expect(letter.body).toBe(body)
     expect(letter.reason).toMatch(/^ERR_JOB_UNREADABLE: the message is/)
   })
+})
+
+it('a notice of another bucket, the results for one, starts nothing: a loop has no second round', async () => {
+  const before = await darkroom.keys()
+  const s3 = { bucket: { name: darkroom.env.RESULTS_BUCKET }, object: { key: 'watercolour/loop.jpg', eTag: 'a' } }
+  const notice = JSON.stringify({ Records: [{ eventName: 'ObjectCreated:Put', s3 }] })
+  await darkroom.stack.sqs.send(
+    new SendMessageCommand({ QueueUrl: darkroom.env.UPLOADS_QUEUE_URL, MessageBody: notice }),
+  )
+  await until('it is in the log', () => darkroom.lines.some(line => line.includes('notice of a foreign bucket')))
+  await darkroom.drained()
+  expect(await darkroom.keys()).toEqual(before)
 })
 
 it('none of all this cost a call', async () => {

@@ -92,3 +92,16 @@ test('a Gemini that refuses connections costs no job: it waits', async () => {
   await until('the job waits', async () => (await darkroom.row('nobody'))?.status === 'waiting')
   expect(await darkroom.row('nobody')).toMatchObject({ waitReason: 'ERR_GEMINI_UNAVAILABLE' })
 })
+
+test('a job that has waited for maxWaitHours fails and says what it waited for', async () => {
+  await using darkroom = await openDarkroom({ clockFactor: 600 })
+  await darkroom.putRecipe('settings', { maxWaitHours: 0.5 })
+  darkroom.gemini.control.fail({ fault: 'quota-day' })
+  await darkroom.send({ id: 'patient', operation: 'generate', prompt: 'a lake' })
+  const result = await darkroom.result('jobs/patient/')
+  expect(result).toMatchObject({ status: 'failed', error: { code: 'ERR_JOB_WAITED_TOO_LONG' } })
+  expect(result.error?.message).toMatch(/maxWaitHours is 0\.5; last reason: ERR_GEMINI_QUOTA_DAY/)
+  const waitedMs = Date.parse(result.timing.endedAt) - Date.parse(result.timing.firstSeenAt)
+  expect(waitedMs).toBeLessThan(2 * 3_600_000)
+  expect(result.attempts).toHaveLength(1)
+})
