@@ -2,11 +2,12 @@ import type { Input } from './aws/inputs.ts'
 import type { Claim, Ledger } from './aws/ledger.ts'
 import type { Storage } from './aws/storage.ts'
 import type { Settings } from './config.ts'
-import { costOf, type Usage } from './cost.ts'
+import { costOf, searchCostOf, type Usage } from './cost.ts'
 import { EditError } from './errors.ts'
 import type { Gemini, RawReply } from './gemini/client.ts'
 import { buildRequest } from './gemini/request.ts'
 import { readReply } from './gemini/response.ts'
+import { type Grounding, groundingWish } from './grounding.ts'
 import { succeed } from './models.ts'
 import { answeringModel, type Plan, replan, settleRatio } from './plan.ts'
 import { type Attempt, judgeReply, type Verdict } from './result.ts'
@@ -18,6 +19,7 @@ export type JudgedReply = {
   plan: Plan
   version: string | undefined
   usage: Usage
+  grounding: Grounding | undefined
   usd: number
   pricesAsOf: string
 }
@@ -181,15 +183,10 @@ function judge(desk: Desk, planned: Plan, json: unknown): JudgedReply {
   const plan = settleRatio(planned, desk.claim.inputs ?? [])
   const reply = readReply(json)
   const answered = answeringModel(plan, desk.settings.catalogue, reply.modelVersion)
-  const usd = costOf(reply.usage, answered, plan.job.lane)
-  return {
-    verdict: judgeReply(reply),
-    plan,
-    version: reply.modelVersion,
-    usage: reply.usage,
-    usd,
-    pricesAsOf: answered.prices.asOf,
-  }
+  const { usage, grounding, modelVersion: version } = reply
+  const usd = costOf(usage, answered, plan.job.lane) + searchCostOf(grounding?.webQueries.length ?? 0)
+  const verdict = judgeReply(reply, groundingWish(plan.job))
+  return { verdict, plan, version, usage, grounding, usd, pricesAsOf: answered.prices.asOf }
 }
 
 function hasPictures(reply: JudgedReply): reply is Pictured {

@@ -44,6 +44,18 @@ export function addUsage(usages: readonly Usage[]): Usage | undefined {
   }
 }
 
+/**
+ * Google's price of a web query for models of 2026 (price page, 2026-10). The first 5,000 a month are free to the account, and
+ * nobody but Google knows how many it has used: what is told here is the most that a reply can have cost. Image search has no
+ * price of its own on that page.
+ */
+const WEB_QUERY_USD = 14 / 1000
+
+/** US dollars of a reply's web queries; half price holds for tokens only. */
+export function searchCostOf(webQueries: number): number {
+  return webQueries * WEB_QUERY_USD
+}
+
 /** US dollars that a call for one image may cost, before it is made: what Google's price list says, with room for thoughts. */
 export function estimateCost(
   model: Model,

@@ -1,6 +1,6 @@
 import type { Claim } from './aws/ledger.ts'
 import type { Desk } from './calls.ts'
-import { addUsage } from './cost.ts'
+import { addUsage, searchCostOf } from './cost.ts'
 import { ERRORS } from './errors.ts'
 import type { Result } from './result.ts'
 
@@ -25,6 +25,8 @@ export function closeDraft(draft: Result, { replies, claim }: Desk, now: number)
   const usd = replies.reduce((sum, reply) => sum + reply.usd, 0)
   draft.usage = addUsage(replies.map(reply => reply.usage))
   draft.cost = { usd: roundUsd(usd), lane: draft.job.lane ?? 'now', pricesAsOf: last?.pricesAsOf }
+  const webQueries = replies.reduce((sum, { grounding }) => sum + (grounding?.webQueries.length ?? 0), 0)
+  if (webQueries > 0) draft.cost.searches = { webQueries, usdAtMost: roundUsd(searchCostOf(webQueries)) }
   if (last && !last.verdict.pictures) draft.text = last.verdict.words || undefined
   draft.warnings = [...new Set(draft.warnings)]
   draft.attempts = claim.attempts

@@ -13,12 +13,14 @@ import {
   type Ended,
   type Files,
   resultKey,
+  toAttributionFiles,
   toFiles,
   wordsIn,
   writeResult,
 } from './finish.ts'
 import type { Gemini } from './gemini/client.ts'
 import { fitsInline } from './gemini/request.ts'
+import { toResultGrounding } from './grounding.ts'
 import type { Intake } from './intake.ts'
 import { type Job, parseJob } from './job.ts'
 import type { Log } from './log.ts'
@@ -133,14 +135,15 @@ async function produce(deps: Deps, desk: Desk, intake: Intake, job: Job, draft: 
     draft.timing.inputsMs = now() - startedAt
     return inputs
   })
-  const { verdict, plan: ran, version } = await askForPictures(desk, plan, readOnce)
+  const { verdict, plan: ran, version, grounding } = await askForPictures(desk, plan, readOnce)
   draft.job.imageConfig = ran.job.imageConfig
   draft.model = { requested: plan.requested, used: ran.modelId, version }
   draft.warnings.push(...ran.warnings, ...verdict.warnings, ...compareWithWish(ran, verdict.pictures))
   const { files, images } = toFiles(folder, verdict, job)
   draft.images = images
+  draft.grounding = toResultGrounding(grounding)
   draft.text = wordsIn(verdict.markdown)
-  return files
+  return [...files, ...toAttributionFiles(folder, verdict.pictures, grounding)]
 }
 
 function toPins(inputs: InputFacts[]): Map<string, Pin> {

@@ -210,6 +210,11 @@ export const ERRORS = {
     means: 'The model sent bytes that are no readable image, several times.',
     todo: 'Send the job again under a new id, or use another model.',
   },
+  ERR_REPLY_UNGROUNDED: {
+    remedy: 'change',
+    means: 'The job wants its picture looked up on the web, and the model did not, twice.',
+    todo: 'Send the job again under a new id, bring the facts along, or set `grounding.required` to false.',
+  },
   ERR_TIME_SHORT: {
     remedy: 'wait',
     means: 'Too little of the function’s time is left to begin a call that would be billed.',

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { buildAttribution } from './attribution.ts'
 import type { Claim, Ledger } from './aws/ledger.ts'
 import { type Storage, toMetadata } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
 import type { JudgedReply } from './calls.ts'
+import { type Grounding, isGrounded } from './grounding.ts'
 import type { Job } from './job.ts'
 import { expectedPixels } from './models.ts'
 import type { Picture } from './parts.ts'
@@ -31,6 +33,20 @@ export function toFiles(
     if (verdict.draftMarkdown !== '') files.push(toMarkdown(folder, 'thoughts', verdict.draftMarkdown))
   }
   return { files, images: verdict.pictures.map(picture => toImageFacts(folder, picture)) }
+}
+
+/** What has to be shown beside pictures that were looked up; nothing beside others. */
+export function toAttributionFiles(
+  folder: string,
+  pictures: readonly Picture[],
+  grounding: Grounding | undefined,
+): Files {
+  if (!isGrounded(grounding)) return []
+  const { json, html } = buildAttribution(pictures, grounding)
+  return [
+    { key: `${folder}/attribution.json`, body: json, contentType: 'application/json' },
+    { key: `${folder}/attribution.html`, body: html, contentType: 'text/html; charset=utf-8' },
+  ]
 }
 
 /** The text with its pictures' places, or `undefined` where it has pictures only. */

@@ -1,4 +1,5 @@
 import type { Usage } from './cost.ts'
+import type { Grounding } from './grounding.ts'
 import { IMAGE_TYPES, type ImageType, inspectImage } from './image.ts'
 
 /** A piece of the model's reply, in the order in which it came. A thought is a draft: shown on request, never the result. */
@@ -17,6 +18,8 @@ export type Reply = {
   blockMessage?: string
   modelVersion?: string
   responseId?: string
+  /** What a search found for it, all candidates together. */
+  grounding?: Grounding
   usage: Usage
 }
 

@@ -1,7 +1,7 @@
 import { EditError } from './errors.ts'
 import type { Job, Operation, Role } from './job.ts'
 
-type Slot = { required: boolean; describes: string }
+type Slot = { required: boolean; describes: string; most?: number }
 
 /** One operation: what it takes, and the sentences that ask for it. A sentence with a `{slot}` that was left open is left out. */
 export type PromptRow = {
@@ -10,11 +10,16 @@ export type PromptRow = {
   about: string
   inputs: { least: number; most: number }
   slots: Readonly<Record<string, Slot>>
+  /** A slot that is looked up on the web where the job leaves it open. */
+  looksUp?: { slot: string; says: string }
   sentences: readonly string[]
 }
 
 const needs = (describes: string): Slot => ({ required: true, describes })
 const may = (describes: string): Slot => ({ required: false, describes })
+
+/** A week's forecast for one place as JSON, with room. */
+const FACTS_LIMIT = 8000
 
 /** The model's own limit on images is narrower; see the catalogue. */
 const MANY = 14
@@ -156,14 +161,17 @@ export const PROMPTS = {
     inputs: { least: 0, most: MANY },
     slots: {
       place: needs('the place'),
+      date: may('the first day, for a graphic that is made ahead or late'),
       days: may('how many days, today first'),
       units: may('metric or imperial'),
       style: may('the look of the graphic'),
       language: may('the language of its text'),
-      facts: may('the forecast to show, where it is known already'),
+      facts: { ...may('the forecast to show, where it is known already'), most: FACTS_LIMIT },
     },
+    looksUp: { slot: 'facts', says: 'Look up the current forecast, and show what it says and nothing else.' },
     sentences: [
       'Make a weather graphic for {place}.',
+      'The first day is {date}.',
       'It covers {days} days, one column a day, with the date, a symbol, and the highest and lowest temperature.',
       'The units are {units}.',
       'The style is {style}.',
@@ -300,7 +308,9 @@ export function buildPrompt(job: Pick<Job, 'operation' | 'prompt' | 'slots'>): s
   if (job.prompt !== undefined) return job.prompt
   const faults = free ? ['it needs a prompt'] : findSlotFaults(row, job.slots ?? {}, slots)
   if (faults.length > 0) throw new EditError('ERR_JOB_SLOTS', `${job.operation}: ${faults.join('; ')}`)
-  return row.sentences
+  const { looksUp } = row
+  const lookUp = looksUp && !Object.hasOwn(slots, looksUp.slot) ? [looksUp.says] : []
+  return [...row.sentences, ...lookUp]
     .filter(sentence => blanksOf(sentence).every(slot => Object.hasOwn(slots, slot)))
     .map(sentence => sentence.replace(/\{(\w+)\}/g, (_, slot: string) => slots[slot] ?? ''))
     .join(' ')
@@ -335,11 +345,12 @@ function findSlotFaults(row: PromptRow, slots: Record<string, string>, filled: R
   const known = Object.keys(row.slots)
   const missing = known.filter(slot => row.slots[slot]?.required && !Object.hasOwn(filled, slot))
   const unknown = Object.keys(slots).filter(slot => !known.includes(slot))
-  const long = known.filter(slot => (slots[slot]?.length ?? 0) > SLOT_LIMIT)
+  const most = (slot: string) => row.slots[slot]?.most ?? SLOT_LIMIT
+  const long = known.filter(slot => (slots[slot]?.length ?? 0) > most(slot))
   return [
     ...missing.map(slot => `slot ${slot} is missing (${row.slots[slot]?.describes})`),
     ...unknown.map(slot => `unknown slot ${JSON.stringify(slot.slice(0, 60))}; it takes ${known.join(', ')}`),
-    ...long.map(slot => `slot ${slot} is longer than ${SLOT_LIMIT} characters`),
+    ...long.map(slot => `slot ${slot} is longer than ${most(slot)} characters`),
   ]
 }
 

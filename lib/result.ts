@@ -1,5 +1,6 @@
 import type { Lane, Usage } from './cost.ts'
 import { type Code, EditError, endOf, type Remedy } from './errors.ts'
+import { type GroundingWish, groundingWarnings, isGrounded, type Source } from './grounding.ts'
 import type { ImageType } from './image.ts'
 import type { Job } from './job.ts'
 import { developParts, type Picture, promoteLastThought, type Reply, wordsOf } from './parts.ts'
@@ -39,8 +40,10 @@ export type Result = {
   images: ImageFacts[]
   text?: string
   inputs: InputFacts[]
+  grounding?: { queries: string[]; sources: Source[] }
   usage?: Usage
-  cost: { usd: number; lane: Lane; pricesAsOf?: string }
+  /** `searches` is part of `usd`, as if the account's free queries of the month were used up. */
+  cost: { usd: number; lane: Lane; pricesAsOf?: string; searches?: { webQueries: number; usdAtMost: number } }
   attempts: Attempt[]
   timing: { firstSeenAt: string; startedAt: string; endedAt: string; inputsMs: number; modelMs: number }
   labels?: string[]
@@ -83,8 +86,25 @@ export type Verdict =
   | { pictures: Picture[]; markdown: string; drafts: Picture[]; draftMarkdown: string; warnings: string[] }
   | { pictures: undefined; error: EditError; most: number; words: string }
 
+/** `judgePictures`, and no picture counts that had to be looked up and was not. */
+export function judgeReply(reply: Reply, wish?: GroundingWish): Verdict {
+  const verdict = judgePictures(reply)
+  if (!verdict.pictures) return verdict
+  const { grounding } = reply
+  if (wish?.required && !isGrounded(grounding)) {
+    const message = 'Gemini made a picture and looked nothing up for it: what it shows may be invented'
+    return {
+      pictures: undefined,
+      error: new EditError('ERR_REPLY_UNGROUNDED', message),
+      most: 2,
+      words: wordsOf(reply.parts),
+    }
+  }
+  return { ...verdict, warnings: [...verdict.warnings, ...groundingWarnings(wish, grounding)] }
+}
+
 /** A picture that is whole counts, whatever the reason says; without one the reason decides. */
-export function judgeReply(reply: Reply): Verdict {
+function judgePictures(reply: Reply): Verdict {
   const drafts = developParts(reply.parts, true)
   const answer = developParts(reply.parts, false)
   if (answer.pictures.length > 0) {

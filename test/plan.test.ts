@@ -46,8 +46,7 @@ describe('refused before a byte is read or a cent is spent', () => {
     ['a size that the model lacks', { imageConfig: { imageSize: '512' } }, 'ERR_MODEL_OPTION'],
     ['a session', { session: 'kitchen' }, 'ERR_JOB_UNSUPPORTED'],
     ['a batch', { lane: 'batch' }, 'ERR_JOB_UNSUPPORTED'],
-    ['grounding', { grounding: { web: true } }, 'ERR_JOB_UNSUPPORTED'],
-    ['a weather graphic', { operation: 'weather' }, 'ERR_JOB_UNSUPPORTED'],
+    ['a search that the model lacks', { model: 'nano-banana', grounding: { web: true } }, 'ERR_MODEL_OPTION'],
     ['a name to publish as', { publishAs: 'shop' }, 'ERR_JOB_UNSUPPORTED'],
   ])('%s', (_, fields, code) => {
     expect(() => makePlan(job(fields), DEFAULT_SETTINGS, today)).toThrow(expect.objectContaining({ code }))

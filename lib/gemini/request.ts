@@ -1,6 +1,8 @@
 import type { GenerateContentParameters, Part } from '@google/genai/web'
+import { groundingWish } from '../grounding.ts'
 import type { Job, JobInput } from '../job.ts'
 import { labelInput } from '../prompts.ts'
+import { toTools } from './grounding.ts'
 
 /** An input as it goes to the model. */
 export type RequestImage = { bytes: Buffer; mimeType: string; role?: JobInput['role'] }
@@ -35,6 +37,7 @@ export function buildRequest(
       responseModalities: job.responseModalities ?? ['TEXT', 'IMAGE'],
       imageConfig: job.imageConfig,
       systemInstruction: job.systemInstruction,
+      tools: toTools(groundingWish(job)),
       thinkingConfig: job.thinkingConfig as NonNullable<GenerateContentParameters['config']>['thinkingConfig'],
     },
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Part, Reply } from '../parts.ts'
+import { GroundingMetadata, readGrounding } from './grounding.ts'
 
 /**
  * The reply's JSON as Google sends it, read leniently: a field that is missing, null or of another type than documented is
@@ -18,6 +19,7 @@ export function readReply(json: unknown): Reply {
     blockMessage: feedback.blockReasonMessage,
     modelVersion,
     responseId,
+    grounding: readGrounding(candidates.map(candidate => candidate.groundingMetadata)),
     usage: usageMetadata ?? {},
   }
 }
@@ -39,6 +41,7 @@ const WirePart = z.object({
 const WireCandidate = z.object({
   finishReason: text,
   finishMessage: text,
+  groundingMetadata: GroundingMetadata,
   content: z
     .object({ parts: z.array(WirePart.catch({})).catch([]) })
     .optional()
