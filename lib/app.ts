@@ -5,6 +5,7 @@ import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { readUploads } from './aws/events.ts'
+import { createLatest } from './aws/latest.ts'
 import { createLedger } from './aws/ledger.ts'
 import { createQueue, type Delivery, type Open } from './aws/queue.ts'
 import { createRecipeBucket } from './aws/recipe-bucket.ts'
@@ -34,7 +35,8 @@ export function createApp(env: Record<string, string | undefined>) {
   const log = createLog()
   const now = Date.now
   const sqs = new SQSClient(CLIENT)
-  const storage = createStorage(new S3Client(CLIENT))
+  const s3 = new S3Client(CLIENT)
+  const storage = createStorage(s3)
   const recipes = createRecipeBucket(storage, config.buckets.recipes, now, fault =>
     log.error('settings.json is faulty', { fault }),
   )
@@ -46,6 +48,7 @@ export function createApp(env: Record<string, string | undefined>) {
     ledger: createLedger(new DynamoDBClient(CLIENT), config.ledgerTable, now),
     storage,
     recipes,
+    latest: createLatest(s3),
     topic: createTopic(new SNSClient(CLIENT), config.resultsTopicArn),
     gemini: createGemini({ apiKey, baseUrl: config.gemini.baseUrl, now }),
     resultsBucket: config.buckets.results,

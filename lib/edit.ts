@@ -1,4 +1,5 @@
 import { readInputs } from './aws/inputs.ts'
+import type { Latest } from './aws/latest.ts'
 import { type Claim, type Ledger, LostClaim } from './aws/ledger.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import { type Pin, type Storage, toFolder } from './aws/storage.ts'
@@ -31,6 +32,7 @@ import { backoffMs } from './retry.ts'
 export type Deps = {
   ledger: Ledger
   storage: Storage
+  latest: Latest
   topic: Topic
   recipes: RecipeBucket
   gemini: Gemini

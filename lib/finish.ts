@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { buildAttribution } from './attribution.ts'
+import type { Edition, Latest } from './aws/latest.ts'
 import type { Claim, Ledger } from './aws/ledger.ts'
 import { type Storage, toMetadata } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
@@ -9,8 +10,9 @@ import type { Job } from './job.ts'
 import { expectedPixels } from './models.ts'
 import type { Picture } from './parts.ts'
 import type { ImageFacts, Result, Status } from './result.ts'
+import { readPlannedAt } from './schedule-id.ts'
 
-export type Finishers = { storage: Storage; topic: Topic; ledger: Ledger; resultsBucket: string }
+export type Finishers = { storage: Storage; latest: Latest; topic: Topic; ledger: Ledger; resultsBucket: string }
 
 /** Files of a result beside `result.json` itself. */
 export type Files = { key: string; body: Buffer | string; contentType: string }[]
@@ -78,7 +80,7 @@ export function compareWithWish({ model, job }: JudgedReply['plan'], pictures: r
 }
 
 /**
- * The order of the end: files, `result.json`, topic, ledger. Whoever sees `result.json` may rely on the files. Each step can
+ * The order of the end: files, `result.json`, `latest.json`, topic, ledger. Whoever sees `result.json` may rely on the files. Each step can
  * be repeated, and once `result.json` is there a job has ended: whoever takes over after a death only goes on from there.
  */
 export async function writeResult(
@@ -104,19 +106,37 @@ export async function writeResult(
 
 export type Ended = { id: string; status: Status }
 
-/** Tells the world and the ledger of a `result.json` that is there: the last two steps of the end. */
+/** Tells the world and the ledger of a `result.json` that is there: the last three steps of the end. */
 export async function announce(
-  { topic, ledger, resultsBucket }: Finishers,
+  { latest, topic, ledger, resultsBucket }: Finishers,
   claim: Claim,
   folder: string,
-  { status, error, cost, images }: Result,
+  result: Result,
 ): Promise<Ended> {
   const { id } = claim
+  const { status, error, cost, images } = result
   const key = resultKey(folder)
+  const edition = toEdition(id, folder, result)
+  if (edition) await latest.publish(resultsBucket, result.job.publishAs ?? '', edition)
   const code = error?.code
   await topic.publish({ id, status, bucket: resultsBucket, key, image: images[0]?.key, usd: cost.usd, code })
   await ledger.close(claim, { status, code, usd: cost.usd, resultUri: `s3://${resultsBucket}/${key}` })
   return { id, status }
+}
+
+/** What a result is published as; `undefined` where it is to stay unpublished, so that a bad day replaces no good picture. */
+function toEdition(id: string, folder: string, result: Result): Edition | undefined {
+  const { status, job, images, grounding, timing } = result
+  const [first] = images
+  if (status !== 'done' || job.publishAs === undefined || !first) return undefined
+  return {
+    id,
+    plannedAt: new Date(readPlannedAt(id) ?? timing.firstSeenAt).toISOString(),
+    result: resultKey(folder),
+    image: first.key,
+    images: images.map(({ key }) => key),
+    attribution: grounding && `${folder}/attribution.html`,
+  }
 }
 
 export function resultKey(folder: string): string {

@@ -31,7 +31,6 @@ type Wish = { field: string; wished: (job: Job) => boolean }
 const UNSERVED: readonly Wish[] = [
   { field: 'session', wished: job => job.session !== undefined },
   { field: 'lane: batch', wished: job => job.lane === 'batch' },
-  { field: 'publishAs', wished: job => job.publishAs !== undefined },
 ]
 
 function refuseUnserved(job: Job): void {

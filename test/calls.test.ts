@@ -4,6 +4,7 @@ import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import { mockClient } from 'aws-sdk-client-mock'
 import { expect, onTestFinished, test } from 'vitest'
 import { startDynalite } from '../infra/local/aws/dynalite.ts'
+import { createLatest } from '../lib/aws/latest.ts'
 import { createLedger } from '../lib/aws/ledger.ts'
 import { createRecipeBucket } from '../lib/aws/recipe-bucket.ts'
 import { createStorage } from '../lib/aws/storage.ts'
@@ -62,6 +63,7 @@ async function openReadOnly(refused: RegExp) {
   const edit = createEdit({
     ledger: createLedger(dynamodb, 'ledger', now),
     storage,
+    latest: createLatest(new S3Client()),
     topic: createTopic(new SNSClient(), 'arn:aws:sns:us-east-1:1:results'),
     recipes: createRecipeBucket(storage, 'recipes', now, () => undefined),
     gemini: createGemini({ apiKey: { read: async () => 'key', forget() {} }, fetch, now }),

@@ -47,14 +47,13 @@ describe('refused before a byte is read or a cent is spent', () => {
     ['a session', { session: 'kitchen' }, 'ERR_JOB_UNSUPPORTED'],
     ['a batch', { lane: 'batch' }, 'ERR_JOB_UNSUPPORTED'],
     ['a search that the model lacks', { model: 'nano-banana', grounding: { web: true } }, 'ERR_MODEL_OPTION'],
-    ['a name to publish as', { publishAs: 'shop' }, 'ERR_JOB_UNSUPPORTED'],
   ])('%s', (_, fields, code) => {
     expect(() => makePlan(job(fields), DEFAULT_SETTINGS, today)).toThrow(expect.objectContaining({ code }))
   })
 
   test('all that is not served yet is named at once', () => {
-    expect(() => makePlan(job({ session: 'a', lane: 'batch', publishAs: 'b' }), DEFAULT_SETTINGS, today)).toThrow(
-      'this version does not serve: session, lane: batch, publishAs',
+    expect(() => makePlan(job({ session: 'a', lane: 'batch' }), DEFAULT_SETTINGS, today)).toThrow(
+      'this version does not serve: session, lane: batch',
     )
   })
 })
