@@ -5,6 +5,7 @@ import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { readUploads } from './aws/events.ts'
+import { createJsonReader } from './aws/json.ts'
 import { createLatest } from './aws/latest.ts'
 import { createLedger } from './aws/ledger.ts'
 import { createQueue, type Delivery, type Open } from './aws/queue.ts'
@@ -19,6 +20,7 @@ import { createGemini } from './gemini/client.ts'
 import { type Intake, openJobMessage, openUpload } from './intake.ts'
 import { parseJson } from './job.ts'
 import { createLog } from './log.ts'
+import { parseOrder, placeOrder } from './orders.ts'
 
 /** A function that Lambda feeds from a queue. */
 export type QueueHandler = (
@@ -77,6 +79,16 @@ export function createApp(env: Record<string, string | undefined>) {
 
   return {
     edit,
+    /** A schedule's order: its jobs are put on the jobs queue. */
+    async schedule(event: unknown): Promise<void> {
+      const order = parseOrder(event)
+      const queue = createQueue(sqs, config.queues.jobs, { log, now })
+      const ids = await placeOrder(order, {
+        readJson: createJsonReader(storage, config.inputBuckets),
+        send: queue.send,
+      })
+      log.info('order placed', { kind: order.kind, schedule: order.scheduleArn, jobs: ids.length })
+    },
     /** Messages of the jobs queue: a job each. */
     job: handle(config.queues.jobs, (body, travels) => [{ intake: openJobMessage(body, travels), body }]),
     /** Messages of the uploads queue: S3's notices, with an upload or several each. */

@@ -81,6 +81,16 @@ export const ERRORS = {
     means: 'The recipe is no JSON, or a field in it is wrong; the message names each.',
     todo: 'Correct the recipe in the recipes bucket and upload the photo again.',
   },
+  ERR_ORDER_INVALID: {
+    remedy: 'change',
+    means: "A schedule's order has an unknown, missing or wrong field; the message names each. It makes no jobs.",
+    todo: "Correct the schedule's input.",
+  },
+  ERR_ORDER_FACTS: {
+    remedy: 'change',
+    means: 'Facts that an order brings along are missing or no JSON. The items that have theirs are made all the same.',
+    todo: 'Bring the facts that the message names; the same tick may come again and makes no job twice.',
+  },
   ERR_INPUT_NOT_FOUND: {
     remedy: 'change',
     means: 'An input does not exist.',

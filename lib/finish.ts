@@ -10,7 +10,7 @@ import type { Job } from './job.ts'
 import { expectedPixels } from './models.ts'
 import type { Picture } from './parts.ts'
 import type { ImageFacts, Result, Status } from './result.ts'
-import { readPlannedAt } from './schedule-id.ts'
+import { readPlannedAt } from './tick.ts'
 
 export type Finishers = { storage: Storage; latest: Latest; topic: Topic; ledger: Ledger; resultsBucket: string }
 

@@ -6,6 +6,7 @@ import type { Pin, Storage } from './aws/storage.ts'
 import { EditError } from './errors.ts'
 import { hashOf, Job, MESSAGE_LIMIT_BYTES, parseJob, parseJson } from './job.ts'
 import { applyRecipe, recipeNameOf } from './recipes.ts'
+import { readPlannedAt } from './tick.ts'
 
 /** A job on its way in: who it is, before anybody has read what it is. */
 export type Intake = {
@@ -34,9 +35,12 @@ export function openJobMessage(body: string, { messageId, id, firstSeenAt }: Mes
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new EditError('ERR_JOB_UNREADABLE', 'the message is JSON, but no object')
   }
+  const ownId = readId(value)
+  // A tick that is delivered twice makes the same job, even if its forecast was another the second time.
+  const tickId = ownId === undefined && id !== undefined && readPlannedAt(id) !== undefined ? id : undefined
   return {
-    id: readId(value) ?? id ?? `msg-${messageId}`,
-    hash: hashOf(value),
+    id: ownId ?? id ?? `msg-${messageId}`,
+    hash: hashOf(tickId ?? value),
     firstSeenAt,
     prefix: 'jobs',
     spareId: `msg-${messageId}`,

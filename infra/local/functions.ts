@@ -63,8 +63,7 @@ export type PollersOptions = {
 /** Starts a poller for each function that has a queue; what goes wrong between the two is written to `pollers.log`. */
 export function startPollers(options: PollersOptions): Record<string, QueuePoller> {
   const { template, functions, sqs, storage, lambda, logFolder, paused } = options
-  const onError = (error: unknown) =>
-    appendFileSync(join(logFolder, 'pollers.log'), `${new Date().toISOString()} ${error}\n`)
+  const onError = toErrorLog(logFolder, 'pollers')
   const running = template.functions.filter(spec => functions.some(({ name }) => name === spec.name))
   return Object.fromEntries(
     running.flatMap(({ name, sources }) =>
@@ -75,6 +74,11 @@ export function startPollers(options: PollersOptions): Record<string, QueuePolle
       }),
     ),
   )
+}
+
+/** Writes what went wrong between the services and a function to `<name>.log`. */
+export function toErrorLog(logFolder: string, name: string): (error: unknown) => void {
+  return error => appendFileSync(join(logFolder, `${name}.log`), `${new Date().toISOString()} ${error}\n`)
 }
 
 export function toQueueUrl({ endpoint }: Storage, name: string): string {

@@ -7,10 +7,11 @@ import { createTable } from './aws/resources.ts'
 import { startStorage } from './aws/storage.ts'
 import type { Clock } from './clock.ts'
 import { openClock } from './clock-file.ts'
-import { buildEnvironment, selectFunctions, startPollers, toQueueUrl } from './functions.ts'
+import { buildEnvironment, selectFunctions, startPollers, toErrorLog, toQueueUrl } from './functions.ts'
 import { createLambdaHost, type LambdaHost, type LogLine } from './lambda/host.ts'
 import type { QueuePoller } from './lambda/queue-poller.ts'
 import { uploadRecipes } from './recipes.ts'
+import { type Schedule, startSchedules } from './schedules.ts'
 import { readTemplate, type Template } from './template.ts'
 
 export type StackOptions = {
@@ -40,6 +41,8 @@ export type StackOptions = {
    * @default a key that opens nothing, at an address where nobody listens
    */
   gemini?: { baseUrl?: string; apiKey: string }
+  /** More schedules than `serverless.yml` switches on. */
+  schedules?: readonly Schedule[]
   /** Told each line that a function writes. */
   log?: (line: LogLine) => void
   /**
@@ -104,10 +107,19 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   if (options.log) lambda.events.on('line', options.log)
   const paused = options.paused ?? false
   const pollers = startPollers({ template, functions, sqs: clients.sqs, storage, lambda, logFolder, paused })
+  const schedules = startSchedules({
+    schedules: [...template.schedules, ...(options.schedules ?? [])].filter(({ functionName }) =>
+      functions.some(({ name }) => name === functionName),
+    ),
+    clock,
+    invoke: lambda.invoke,
+    onError: toErrorLog(logFolder, 'schedules'),
+  })
   const pausePollers = async () => {
     await Promise.all(Object.values(pollers).map(poller => poller.pause()))
   }
   starting.defer(async () => {
+    await schedules.close()
     await pausePollers()
     // Not waited for: a batch may take its five minutes, and its messages are safe in the queue.
     await lambda.close()

@@ -1,3 +1,4 @@
+import type { Schedule } from './schedules.ts'
 import { at, readServerlessFile, type Value } from './serverless-file.ts'
 
 /** Where the local stack's resources claim to live; fauxqs knows no other account. */
@@ -20,6 +21,8 @@ export type TableTemplate = { name: string; properties: Record<string, unknown> 
 /** What `serverless.yml` asks for, in the words of the local stack. */
 export type Template = {
   functions: FunctionTemplate[]
+  /** Those that are switched on. */
+  schedules: Schedule[]
   buckets: BucketTemplate[]
   queues: QueueTemplate[]
   topics: TopicTemplate[]
@@ -46,6 +49,9 @@ export function readTemplate(root: string): Template {
       memoryMb: number(at(spec, ['memorySize']) ?? at(file, ['provider', 'memorySize']), `memorySize of ${name}`),
       sources: list(at(spec, ['events'])).flatMap(event => readSource(at(event, ['sqs']), resolve)),
     })),
+    schedules: Object.entries(record(at(file, ['functions']))).flatMap(([name, spec]) =>
+      list(at(spec, ['events'])).flatMap(event => readSchedule(name, at(event, ['schedule']))),
+    ),
     buckets: ofType('AWS::S3::Bucket').map(({ name, properties }) => ({
       name,
       queueArns: list(at(properties, ['NotificationConfiguration', 'QueueConfigurations'])).map(configuration =>
@@ -141,6 +147,14 @@ function readSource(sqs: Value | undefined, resolve: Resolve): QueueSource[] {
       reportsItemFailures: at(sqs, ['functionResponseType']) === 'ReportBatchItemFailures',
     },
   ]
+}
+
+function readSchedule(functionName: string, schedule: Value | undefined): Schedule[] {
+  if (schedule === undefined || at(schedule, ['enabled']) === false) return []
+  const text = (key: string) => at(schedule, [key])?.toString()
+  const expression = text('rate') ?? fail(`serverless.yml gives no rate for a schedule of ${functionName}`)
+  const name = text('name') ?? functionName
+  return [{ name, functionName, expression, timeZone: text('timezone'), input: at(schedule, ['input']) }]
 }
 
 function readQueueAttributes(properties: Value, resolve: Resolve): Record<string, string> {

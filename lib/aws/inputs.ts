@@ -36,7 +36,8 @@ export async function readInputs(storage: Storage, inputs: readonly JobInput[], 
   return Promise.all(inputs.map((input, index) => readInput(storage, input, heads[index] as ObjectFacts)))
 }
 
-function checkBucket(uri: string, allowed: readonly string[]): void {
+/** Refuses a bucket that inputs may not come from with `ERR_INPUT_BUCKET`. */
+export function checkBucket(uri: string, allowed: readonly string[]): void {
   const { Bucket } = splitUri(uri)
   if (allowed.includes(Bucket)) return
   throw new EditError(

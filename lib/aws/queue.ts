@@ -149,8 +149,8 @@ export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOpti
   }
 
   return {
-    /** Puts a body on the queue. */
-    send: (body: string) => send(url, body, {}, 0),
+    /** Puts a body on the queue; an id of Darkroom's own travels beside it. */
+    send: (body: string, id?: string) => send(url, body, id === undefined ? {} : { 'darkroom-id': id }, 0),
 
     /** Works on all records side by side; what could not be settled stays on the queue. */
     async consume(event: SQSEvent, open: Open): Promise<SQSBatchResponse> {

@@ -9,7 +9,7 @@ import { expect, test, vi } from 'vitest'
 import { startStack } from '../../infra/local/stack.ts'
 
 const echo = join(import.meta.dirname, 'fixtures', 'echo.mjs')
-const handlerFiles = { upload: echo, job: echo }
+const handlerFiles = { upload: echo, job: echo, schedule: echo }
 
 test('a photo dropped in the bucket reaches the upload function', async () => {
   await using stack = await startStack({ handlerFiles })

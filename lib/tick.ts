@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { z } from 'zod'
+import type { Job } from './job.ts'
 
 /** What a tick of a schedule asks for once: the same three make the same job, however often the tick is delivered. */
 export type Tick = { scheduleArn: string; plannedAt: number; item: string }
@@ -18,3 +20,9 @@ export function readPlannedAt(id: string): number | undefined {
   const digits = ID.exec(id)?.[1]
   return digits === undefined ? undefined : Number(digits)
 }
+
+/** Reads the JSON at an `s3://` address. */
+export type ReadJson = (uri: string) => Promise<unknown>
+
+/** One job of an order. `item` tells it from the others; the job's id is made of it. */
+export type Task = { item: string; toJob: (readJson: ReadJson) => Promise<z.input<typeof Job>> }
