@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
+import type { Catalogue } from '../../lib/models.ts'
 import type { Clock } from './clock.ts'
 import { type Gemini, startGemini } from './gemini/server.ts'
 import { type Stack, type StackOptions, startStack } from './stack.ts'
@@ -18,14 +19,15 @@ export type Darkroom = AsyncDisposable & {
   send: (job: unknown) => Promise<void>
 }
 
-/** The local stack with a Gemini: Google's where `apiKey` is given, else the stand-in. */
+/** The local stack with a Gemini: Google's where `apiKey` is given, else the stand-in, which knows `models`. */
 export async function startDarkroom({
   apiKey,
+  models,
   ...options
-}: Omit<StackOptions, 'gemini'> & { apiKey?: string } = {}): Promise<Darkroom> {
+}: Omit<StackOptions, 'gemini'> & { apiKey?: string; models?: Catalogue } = {}): Promise<Darkroom> {
   await using starting = new AsyncDisposableStack()
   const clock = createLateClock()
-  const gemini = apiKey ? undefined : starting.use(await startGemini(clock))
+  const gemini = apiKey ? undefined : starting.use(await startGemini({ ...clock, models }))
   const stack = starting.use(await startStack({ ...options, gemini: gemini ?? { apiKey: apiKey ?? '' } }))
   clock.follow(stack.clock)
   const started = starting.move()
