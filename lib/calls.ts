@@ -5,17 +5,19 @@ import type { Settings } from './config.ts'
 import { costOf, searchCostOf, type Usage } from './cost.ts'
 import { EditError } from './errors.ts'
 import type { Gemini, RawReply } from './gemini/client.ts'
-import { buildRequest } from './gemini/request.ts'
+import { buildRequest, buildWordsRequest } from './gemini/request.ts'
 import { readReply } from './gemini/response.ts'
 import { type Grounding, groundingWish } from './grounding.ts'
 import { succeed } from './models.ts'
-import { answeringModel, type Plan, replan, settleRatio } from './plan.ts'
+import { answeringModel, type Plan, planWords, replan, settleRatio, type WordsPlan } from './plan.ts'
 import { type Attempt, judgeReply, type Verdict } from './result.ts'
 import { retry } from './retry.ts'
+import { judgeWords, type Written } from './words.ts'
 
 /** A reply that was judged, with what it cost. */
 export type JudgedReply = {
-  verdict: Verdict
+  attempt: number
+  verdict: Verdict | Written
   plan: Plan
   version: string | undefined
   usage: Usage
@@ -25,6 +27,7 @@ export type JudgedReply = {
 }
 
 type Pictured = JudgedReply & { verdict: Extract<Verdict, { draftMarkdown: string }> }
+type Worded = JudgedReply & { verdict: Written }
 
 /** All that the calls for one claimed job need. */
 export type Desk = {
@@ -61,12 +64,34 @@ export async function readKept(desk: Desk, plan: Plan): Promise<void> {
   const kept = keys.flatMap(key => Number(/response-(\d+)\.json$/.exec(key)?.[1] ?? [])).toSorted((a, b) => a - b)
   const last = Math.max(0, ...claim.attempts.map(known => known.attempt))
   for (const attempt of kept) {
+    if (desk.replies.some(reply => reply.attempt === attempt)) continue
     const bytes = await storage.read(`s3://${resultsBucket}/${replyKey(folder, attempt)}`)
     if (!bytes) continue
-    desk.replies.push(judge(desk, plan, JSON.parse(bytes.toString()) as unknown))
+    const json: unknown = JSON.parse(bytes.toString())
+    const asked = findPlan(desk, plan, attempt, json)
+    if (asked) desk.replies.push(judge(desk, asked, attempt, json))
     // Kept, and its function died before it could say so. Attempts are numbered upwards, so the highest tells.
-    if (attempt > last) record(claim, { attempt, at: new Date(now()).toISOString(), ms: 0, outcome: 'reply' })
+    if (attempt <= last) continue
+    record(claim, { attempt, at: new Date(now()).toISOString(), ms: 0, outcome: 'reply', ...toAsks(asked) })
   }
+}
+
+/**
+ * The plan that a kept reply answered: a job whose words were written first has replies of both kinds. Its attempt tells which,
+ * and its words do where the attempt is too long ago to be in the ledger. `undefined` for words of a model that the settings
+ * no longer name.
+ */
+function findPlan(desk: Desk, plan: Plan, attempt: number, json: unknown): Plan | undefined {
+  if (plan.words) return plan
+  const wordsPlan = planWords(plan.job, desk.settings)
+  const noted = desk.claim.attempts.find(other => other.attempt === attempt)
+  if (noted) return noted.asks ? wordsPlan : plan
+  const isWritten = wordsPlan !== undefined && judgeWords(readReply(json), wordsPlan.words).error === undefined
+  return isWritten ? wordsPlan : plan
+}
+
+function toAsks(plan: Plan | undefined): Pick<Attempt, 'asks'> {
+  return plan?.words ? { asks: 'words' } : {}
 }
 
 /** The error of a job that has waited as long as it may, or `undefined`. `reason`: what it waited for last. */
@@ -83,29 +108,44 @@ export function findLate(
 }
 
 /** The first reply with pictures: one that was kept, or a new one. Throws what the replies or the way there ended with. */
-export async function askForPictures(desk: Desk, plan: Plan, inputs: () => Promise<Input[]>): Promise<Pictured> {
+export function askForPictures(desk: Desk, plan: Plan, inputs: () => Promise<Input[]>): Promise<Pictured> {
+  return ask(desk, plan, inputs, hasPictures)
+}
+
+/** The first reply with the words that were asked for, as `askForPictures`. */
+export function askForWords(desk: Desk, plan: WordsPlan, inputs: () => Promise<Input[]>): Promise<Worded> {
+  return ask(desk, plan, inputs, hasWords)
+}
+
+async function ask<Good extends JudgedReply>(
+  desk: Desk,
+  plan: Plan,
+  inputs: () => Promise<Input[]>,
+  isGood: (reply: JudgedReply) => reply is Good,
+): Promise<Good> {
   let current = plan
   for (;;) {
-    const best = desk.replies.find(hasPictures)
+    const best = desk.replies.find(isGood)
     if (best) return best
-    refuseHopeless(desk.replies)
+    refuseHopeless(desk.replies.filter(reply => Boolean(reply.plan.words) === Boolean(plan.words)))
     const reply = await retry(() => callOnce(desk, current, inputs), {
       timeLeftMs: () => desk.deadlineAt - desk.now() - CALL_NEEDS_MS - SAVE_NEEDS_MS,
     }).catch((error: unknown) => {
-      if (!(error instanceof EditError && error.code === 'ERR_MODEL_GONE') || current !== plan) throw error
+      if (!(error instanceof EditError && error.code === 'ERR_MODEL_GONE') || current !== plan || plan.words)
+        throw error
       current = replan(plan, succeed(plan.modelId, plan.model, desk.settings.catalogue, isoDay(desk.now())))
       return undefined
     })
-    if (reply) desk.replies.push(judge(desk, current, reply.json))
+    if (reply) desk.replies.push(judge(desk, current, desk.claim.calls, reply.json))
   }
 }
 
 /** Throws the error of a kind of reply that came as often as it may. */
 function refuseHopeless(replies: JudgedReply[]): void {
   for (const { verdict } of replies) {
-    if (verdict.pictures) continue
+    if (verdict.pictures || !verdict.error) continue
     const { error, most } = verdict
-    const same = replies.filter(other => !other.verdict.pictures && other.verdict.error.code === error.code)
+    const same = replies.filter(other => !other.verdict.pictures && other.verdict.error?.code === error.code)
     if (same.length >= most || replies.length >= SOFT_LIMIT) throw error
   }
 }
@@ -128,16 +168,18 @@ async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[
   if (late) throw late
   // What would go wrong after the call is tried before it: a missing permission costs nothing then.
   await Promise.all([gemini.ready(), storage.ensureWritable(desk.resultsBucket)])
-  const pinned = { ...plan.job, model: plan.requested }
+  const pinned = plan.words ? plan.job : { ...plan.job, model: plan.requested }
   await ledger.attempt(claim, { job: JSON.stringify(pinned), inputs: inputs.map(input => input.facts) })
   const images = inputs.map(({ bytes, facts, role }) => ({ bytes, mimeType: facts.mimeType, role }))
   const { job } = settleRatio(plan, claim.inputs ?? [])
   const startedAt = now()
   const end = (outcome: string) => {
     const at = new Date(startedAt).toISOString()
-    record(claim, { attempt: claim.calls, at, ms: now() - startedAt, outcome, model: plan.modelId })
+    record(claim, { attempt: claim.calls, at, ms: now() - startedAt, outcome, model: plan.modelId, ...toAsks(plan) })
   }
-  const request = buildRequest(plan.modelId, job, plan.prompt, images)
+  const request = plan.words
+    ? buildWordsRequest(plan.modelId, plan.words)
+    : buildRequest(plan.modelId, job, plan.prompt, images)
   const reply = await gemini.generate(request, { timeoutMs }).catch((error: unknown) => {
     end(error instanceof EditError ? error.code : 'ERR_INTERNAL')
     throw error
@@ -179,18 +221,22 @@ function refuseEndless({ calls, ended, unanswered }: Claim): void {
   throw new EditError('ERR_GEMINI_NO_ANSWER', message)
 }
 
-function judge(desk: Desk, planned: Plan, json: unknown): JudgedReply {
+function judge(desk: Desk, planned: Plan, attempt: number, json: unknown): JudgedReply {
   const plan = settleRatio(planned, desk.claim.inputs ?? [])
   const reply = readReply(json)
   const answered = answeringModel(plan, desk.settings.catalogue, reply.modelVersion)
   const { usage, grounding, modelVersion: version } = reply
   const usd = costOf(usage, answered, plan.job.lane) + searchCostOf(grounding?.webQueries.length ?? 0)
-  const verdict = judgeReply(reply, groundingWish(plan.job))
-  return { verdict, plan, version, usage, grounding, usd, pricesAsOf: answered.prices.asOf }
+  const verdict = plan.words ? judgeWords(reply, plan.words) : judgeReply(reply, groundingWish(plan.job))
+  return { attempt, verdict, plan, version, usage, grounding, usd, pricesAsOf: answered.prices.asOf }
 }
 
 function hasPictures(reply: JudgedReply): reply is Pictured {
   return reply.verdict.pictures !== undefined
+}
+
+function hasWords(reply: JudgedReply): reply is Worded {
+  return 'phrase' in reply.verdict
 }
 
 export function isoDay(time: number): string {

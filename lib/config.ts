@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EditError } from './errors.ts'
 import { type Catalogue, MODELS, Model } from './models.ts'
+import { TextModel } from './words.ts'
 
 /** The environment of the functions, read once at the start. AWS's own variables are the AWS SDK's business. */
 export type Config = {
@@ -89,10 +90,17 @@ export const SettingsFile = z.strictObject({
   dailyBudgetUsd: budget.optional(),
   recipes: z.record(z.string(), z.strictObject({ dailyBudgetUsd: budget.optional() })).optional(),
   models: z.record(z.string(), Model.partial()).optional(),
+  textModel: TextModel.optional(),
   maxWaitHours: z.number().positive().optional(),
 })
 
-export type Settings = { defaultModel?: string; maxWaitHours: number; catalogue: Catalogue }
+export type Settings = {
+  defaultModel?: string
+  maxWaitHours: number
+  catalogue: Catalogue
+  /** Writes the words that a job leaves open; without it, none are written. */
+  textModel?: TextModel
+}
 
 /** A week: longer than any outage or day's budget that somebody still waits for. */
 const MAX_WAIT_HOURS = 168
@@ -105,5 +113,6 @@ export function readSettings(json: unknown): Settings {
   const catalogue: Record<string, Model> = { ...MODELS }
   for (const [id, change] of Object.entries(file.models ?? {}))
     catalogue[id] = Model.parse({ ...catalogue[id], ...change })
-  return { defaultModel: file.defaultModel, maxWaitHours: file.maxWaitHours ?? MAX_WAIT_HOURS, catalogue }
+  const { defaultModel, textModel, maxWaitHours = MAX_WAIT_HOURS } = file
+  return { defaultModel, textModel, maxWaitHours, catalogue }
 }

@@ -2,7 +2,7 @@ import type { Claim } from './aws/ledger.ts'
 import type { Desk } from './calls.ts'
 import { addUsage, searchCostOf } from './cost.ts'
 import { ERRORS } from './errors.ts'
-import type { Result } from './result.ts'
+import type { Attempt, Result } from './result.ts'
 
 /** The result of a job that has just begun: filled on the way, so that it also tells of a job that fails half-way. */
 export function openDraft(claim: Claim, now: number): Result {
@@ -27,11 +27,17 @@ export function closeDraft(draft: Result, { replies, claim }: Desk, now: number)
   draft.cost = { usd: roundUsd(usd), lane: draft.job.lane ?? 'now', pricesAsOf: last?.pricesAsOf }
   const webQueries = replies.reduce((sum, { grounding }) => sum + (grounding?.webQueries.length ?? 0), 0)
   if (webQueries > 0) draft.cost.searches = { webQueries, usdAtMost: roundUsd(searchCostOf(webQueries)) }
-  if (last && !last.verdict.pictures) draft.text = last.verdict.words || undefined
+  if (last && 'words' in last.verdict) draft.text = last.verdict.words || undefined
   draft.warnings = [...new Set(draft.warnings)]
-  draft.attempts = claim.attempts
+  draft.attempts = claim.attempts.map(attempt => ({ ...attempt, usd: usdOf(replies, attempt) }))
   draft.timing.endedAt = new Date(now).toISOString()
   draft.timing.modelMs = claim.attempts.reduce((sum, { ms }) => sum + ms, 0)
+}
+
+/** What one call cost, where its reply is known. */
+function usdOf(replies: Desk['replies'], { attempt }: Attempt): number | undefined {
+  const reply = replies.find(other => other.attempt === attempt)
+  return reply && roundUsd(reply.usd)
 }
 
 /** To a millionth of a dollar: sums of binary fractions otherwise end in …0000002. */

@@ -28,6 +28,7 @@ import type { Log } from './log.ts'
 import { makePlan } from './plan.ts'
 import { type InputFacts, type Result, toResultError } from './result.ts'
 import { backoffMs } from './retry.ts'
+import { withWordsGrounding, writeWords } from './words-first.ts'
 
 export type Deps = {
   ledger: Ledger
@@ -118,17 +119,12 @@ async function end(deps: Deps, claim: Claim, folder: string, result: Result): Pr
 }
 
 /** The middle of the flow: what it learns on the way is in the draft also when it throws. */
-async function produce(deps: Deps, desk: Desk, intake: Intake, job: Job, draft: Result): Promise<Files> {
+async function produce(deps: Deps, desk: Desk, intake: Intake, given: Job, draft: Result): Promise<Files> {
   const { claim, folder, now } = desk
-  const plan = makePlan(job, desk.settings, isoDay(now()))
-  draft.job = { ...job, id: claim.id, prompt: plan.prompt }
-  draft.model = { requested: plan.requested, used: plan.modelId }
-  draft.warnings.push(...plan.warnings)
-  await readKept(desk, plan)
   const readOnce = once(async () => {
     const startedAt = now()
     const pins = claim.inputs ? toPins(claim.inputs) : intake.pins
-    const inputs = await readInputs(deps.storage, job.inputs, {
+    const inputs = await readInputs(deps.storage, given.inputs, {
       allowedBuckets: deps.inputBuckets,
       pins,
       fits: fitsInline,
@@ -137,10 +133,17 @@ async function produce(deps: Deps, desk: Desk, intake: Intake, job: Job, draft: 
     draft.timing.inputsMs = now() - startedAt
     return inputs
   })
-  const { verdict, plan: ran, version, grounding } = await askForPictures(desk, plan, readOnce)
+  const job = await writeWords(desk, given, readOnce)
+  const plan = makePlan(job, desk.settings, isoDay(now()))
+  draft.job = { ...job, id: claim.id, prompt: plan.prompt }
+  draft.model = { requested: plan.requested, used: plan.modelId }
+  draft.warnings.push(...plan.warnings)
+  await readKept(desk, plan)
+  const { verdict, plan: ran, version, ...reply } = await askForPictures(desk, plan, readOnce)
   draft.job.imageConfig = ran.job.imageConfig
   draft.model = { requested: plan.requested, used: ran.modelId, version }
-  draft.warnings.push(...ran.warnings, ...verdict.warnings, ...compareWithWish(ran, verdict.pictures))
+  const { grounding, warnings } = withWordsGrounding(desk.replies, reply.grounding)
+  draft.warnings.push(...warnings, ...ran.warnings, ...verdict.warnings, ...compareWithWish(ran, verdict.pictures))
   const { files, images } = toFiles(folder, verdict, job)
   draft.images = images
   draft.grounding = toResultGrounding(grounding)

@@ -225,6 +225,11 @@ export const ERRORS = {
     means: 'The job wants its picture looked up on the web, and the model did not, twice.',
     todo: 'Send the job again under a new id, bring the facts along, or set `grounding.required` to false.',
   },
+  ERR_REPLY_WORDS: {
+    remedy: 'change',
+    means: 'The text model did not write the words for the picture in the form that was asked for, twice.',
+    todo: 'Bring the words in their slot, or set another `textModel` in settings.json: it has to answer JSON.',
+  },
   ERR_TIME_SHORT: {
     remedy: 'wait',
     means: 'Too little of the function’s time is left to begin a call that would be billed.',

@@ -40,6 +40,29 @@ export function isGrounded(grounding: Grounding | undefined): grounding is Groun
   return sources.length + webQueries.length + imageQueries.length > 0 || searchEntryPoint !== undefined
 }
 
+/** Several groundings as one; `undefined` where there is none. */
+export function joinGroundings(all: readonly (Grounding | undefined)[]): Grounding | undefined {
+  return all.reduce<Grounding | undefined>(
+    (joined, next) => (joined && next ? join(joined, next) : (joined ?? next)),
+    undefined,
+  )
+}
+
+function join(one: Grounding, other: Grounding): Grounding {
+  const html = [one.searchEntryPoint, other.searchEntryPoint].filter(part => part !== undefined)
+  const moved = other.supports.map(support => ({
+    ...support,
+    sources: support.sources.map(place => place + one.sources.length),
+  }))
+  return {
+    webQueries: [...one.webQueries, ...other.webQueries],
+    imageQueries: [...one.imageQueries, ...other.imageQueries],
+    sources: [...one.sources, ...other.sources],
+    ...(html.length > 0 && { searchEntryPoint: html.join('\n') }),
+    supports: [...one.supports, ...moved],
+  }
+}
+
 /** What the result says of a grounding that is less than was asked for. */
 export function groundingWarnings(wish: GroundingWish | undefined, grounding: Grounding | undefined): string[] {
   if (!wish) return []

@@ -5,9 +5,19 @@ import { checkLimits } from './limits.ts'
 import { type Catalogue, DEFAULT_MODEL, type Model, nearestRatio, resolveModel } from './models.ts'
 import { buildPrompt, checkInputs, PROMPTS } from './prompts.ts'
 import type { InputFacts } from './result.ts'
+import { lacksWords, toCatalogueRow, toWordsAsk, type WordsAsk } from './words.ts'
 
 /** A job that has been held against every table: what will be asked of which model. */
-export type Plan = { job: Job; prompt: string; requested: string; modelId: string; model: Model; warnings: string[] }
+export type Plan = {
+  job: Job
+  prompt: string
+  requested: string
+  modelId: string
+  model: Model
+  warnings: string[]
+  /** Set where a text model is asked for words, and not for a picture. */
+  words?: WordsAsk
+}
 
 /** Refuses what can be refused before a byte is read or a cent is spent. `today` is YYYY-MM-DD. */
 export function makePlan(job: Job, settings: Settings, today: string): Plan {
@@ -17,6 +27,31 @@ export function makePlan(job: Job, settings: Settings, today: string): Plan {
   const requested = job.model ?? settings.defaultModel ?? DEFAULT_MODEL
   const { id, model, warnings } = resolveModel(requested, settings.catalogue, today)
   return { job, prompt, requested, modelId: id, model, warnings: [...warnings, ...checkLimits(id, model, job)] }
+}
+
+/** A plan that asks for words. */
+export type WordsPlan = Plan & { words: WordsAsk }
+
+/** The question for words that a job's operation has, as settings.json names who answers it. */
+export function planWords(job: Job, { textModel }: Settings): WordsPlan | undefined {
+  const words = textModel && toWordsAsk(job, textModel)
+  if (!textModel || !words) return undefined
+  const { id } = textModel
+  return {
+    job,
+    prompt: words.prompt,
+    requested: id,
+    modelId: id,
+    model: toCatalogueRow(textModel),
+    warnings: [],
+    words,
+  }
+}
+
+/** `planWords` for a job that leaves its words open. */
+export function planOpenWords(job: Job, settings: Settings): WordsPlan | undefined {
+  const plan = planWords(job, settings)
+  return plan && lacksWords(job, plan.words) ? plan : undefined
 }
 
 /** The same job on the model that follows one that Google no longer serves. */
@@ -45,7 +80,7 @@ function refuseUnserved(job: Job): void {
 export function settleRatio(plan: Plan, inputs: readonly InputFacts[]): Plan {
   const { job, model } = plan
   const [first] = inputs
-  if (!first || job.imageConfig?.aspectRatio || PROMPTS[job.operation].does !== 'edit') return plan
+  if (!first || plan.words || job.imageConfig?.aspectRatio || PROMPTS[job.operation].does !== 'edit') return plan
   const aspectRatio = nearestRatio(model, first.width, first.height)
   return { ...plan, job: { ...job, imageConfig: { ...job.imageConfig, aspectRatio } } }
 }

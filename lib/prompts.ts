@@ -310,7 +310,12 @@ export function buildPrompt(job: Pick<Job, 'operation' | 'prompt' | 'slots'>): s
   if (faults.length > 0) throw new EditError('ERR_JOB_SLOTS', `${job.operation}: ${faults.join('; ')}`)
   const { looksUp } = row
   const lookUp = looksUp && !Object.hasOwn(slots, looksUp.slot) ? [looksUp.says] : []
-  return [...row.sentences, ...lookUp]
+  return fillSentences([...row.sentences, ...lookUp], slots)
+}
+
+/** The sentences whose blanks are all filled, with each slot as one phrase. */
+export function fillSentences(sentences: readonly string[], slots: Readonly<Record<string, string>>): string {
+  return sentences
     .filter(sentence => blanksOf(sentence).every(slot => Object.hasOwn(slots, slot)))
     .map(sentence => sentence.replace(/\{(\w+)\}/g, (_, slot: string) => slots[slot] ?? ''))
     .join(' ')

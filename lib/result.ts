@@ -19,7 +19,16 @@ export type InputFacts = {
 }
 
 /** One call to the model, counted over all invocations of the job. */
-export type Attempt = { attempt: number; at: string; ms: number; outcome: string; model?: string; usd?: number }
+export type Attempt = {
+  attempt: number
+  at: string
+  ms: number
+  outcome: string
+  model?: string
+  /** `words`: a text model was asked what the picture is to show. */
+  asks?: 'words'
+  usd?: number
+}
 
 export type ImageFacts = {
   key: string

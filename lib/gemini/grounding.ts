@@ -1,6 +1,6 @@
 import type { Tool } from '@google/genai/web'
 import { z } from 'zod'
-import type { Grounding, GroundingWish, Source } from '../grounding.ts'
+import { type Grounding, type GroundingWish, joinGroundings, type Source } from '../grounding.ts'
 
 const text = z.string().optional().catch(undefined)
 const texts = z.array(z.string().catch('')).catch([]).default([])
@@ -30,25 +30,26 @@ type GroundingMetadata = NonNullable<z.infer<typeof GroundingMetadata>>
 
 /** The candidates' groundings as one; `undefined` where none has any. */
 export function readGrounding(all: (GroundingMetadata | undefined)[]): Grounding | undefined {
-  const found = all.filter(metadata => metadata !== undefined)
-  if (found.length === 0) return undefined
-  const grounding: Grounding = { webQueries: [], imageQueries: [], sources: [], supports: [] }
-  for (const metadata of found) add(grounding, metadata)
-  return grounding
+  return joinGroundings(all.map(metadata => metadata && toGrounding(metadata)))
 }
 
-function add(grounding: Grounding, metadata: GroundingMetadata): void {
-  const places = metadata.groundingChunks.map(chunk => {
+function toGrounding(metadata: GroundingMetadata): Grounding {
+  const { webSearchQueries, imageSearchQueries, searchEntryPoint, groundingChunks, groundingSupports } = metadata
+  const sources: Source[] = []
+  const places = groundingChunks.map(chunk => {
     const source = toSource(chunk)
-    return source ? grounding.sources.push(source) - 1 : undefined
+    return source ? sources.push(source) - 1 : undefined
   })
-  grounding.webQueries.push(...metadata.webSearchQueries.filter(Boolean))
-  grounding.imageQueries.push(...metadata.imageSearchQueries.filter(Boolean))
-  const html = metadata.searchEntryPoint?.renderedContent
-  if (html) grounding.searchEntryPoint = [grounding.searchEntryPoint, html].filter(Boolean).join('\n')
-  for (const { segment, groundingChunkIndices } of metadata.groundingSupports) {
-    const sources = groundingChunkIndices.flatMap(index => places[index] ?? [])
-    if (sources.length > 0) grounding.supports.push({ ...segment, sources })
+  const supports = groundingSupports.map(({ segment, groundingChunkIndices }) => ({
+    ...segment,
+    sources: groundingChunkIndices.flatMap(index => places[index] ?? []),
+  }))
+  return {
+    webQueries: webSearchQueries.filter(Boolean),
+    imageQueries: imageSearchQueries.filter(Boolean),
+    sources,
+    ...(searchEntryPoint?.renderedContent && { searchEntryPoint: searchEntryPoint.renderedContent }),
+    supports: supports.filter(support => support.sources.length > 0),
   }
 }
 

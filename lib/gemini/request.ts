@@ -2,6 +2,7 @@ import type { GenerateContentParameters, Part } from '@google/genai/web'
 import { groundingWish } from '../grounding.ts'
 import type { Job, JobInput } from '../job.ts'
 import { labelInput } from '../prompts.ts'
+import type { WordsAsk } from '../words.ts'
 import { toTools } from './grounding.ts'
 
 /** An input as it goes to the model. */
@@ -40,5 +41,14 @@ export function buildRequest(
       tools: toTools(groundingWish(job)),
       thinkingConfig: job.thinkingConfig as NonNullable<GenerateContentParameters['config']>['thinkingConfig'],
     },
+  }
+}
+
+/** A question for words, to be answered as JSON. The job's system instruction is meant for who draws, and stays out. */
+export function buildWordsRequest(model: string, { prompt, row, wish }: WordsAsk): GenerateContentParameters {
+  return {
+    model,
+    contents: [{ role: 'user', parts: [{ text: prompt }] }],
+    config: { responseMimeType: 'application/json', responseJsonSchema: row.schema, tools: toTools(wish) },
   }
 }

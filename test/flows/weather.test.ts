@@ -109,6 +109,7 @@ describe('weather on a schedule', () => {
     await darkroom.drained()
     expect(callsFor('for Turin')).toHaveLength(1)
     expect(darkroom.notices.filter(({ key }) => key.startsWith('weather/Turin/'))).toHaveLength(1)
+    expect(darkroom.notices.filter(({ key }) => key.startsWith('jobs/'))).toEqual([])
   })
 
   it('is not overwritten by an older job that ends later', async () => {
@@ -125,6 +126,26 @@ describe('weather on a schedule', () => {
     darkroom.gemini.control.clear()
     expect(await darkroom.result('weather/Genoa/2026-11-23/')).toMatchObject({ status: 'done' })
     expect((await latest('Genoa')).plannedAt).toBe('2026-11-24T05:00:00.000Z')
+  })
+
+  it('counts a reply that was not looked up also when its function is long gone', async () => {
+    const { control } = darkroom.gemini
+    control.reply({ reply: 'ungrounded', match: { promptIncludes: 'for Lucca' } })
+    // Half a real second a call, so that the second one can be made to fail.
+    control.slow({ ms: 15_000, match: { promptIncludes: 'for Lucca' } })
+    await tick(order('2026-11-26T05:00:00Z', { places: ['Lucca'] }))
+    const id = idOf('2026-11-26T05:00:00Z', 'Lucca')
+    await until('the second call has begun', () => callsFor('for Lucca').length === 2)
+    control.fail({ fault: 'unavailable', match: { promptIncludes: 'for Lucca' } })
+    await until('the job waits', async () => (await darkroom.row(id))?.status === 'waiting')
+    control.clear()
+    control.reply({ reply: 'ungrounded', match: { promptIncludes: 'for Lucca' } })
+    const { status, error, attempts } = await darkroom.result('weather/Lucca/')
+    expect({ status, code: error?.code }).toEqual({ status: 'failed', code: 'ERR_REPLY_UNGROUNDED' })
+    expect(attempts[0]?.outcome).toBe('reply')
+    expect(attempts.filter(({ outcome }) => outcome === 'reply')).toHaveLength(2)
+    expect(await darkroom.row(id)).toMatchObject({ status: 'failed', claim: expect.toSatisfy(count => count > 1) })
+    control.clear()
   })
 
   it('with a forecast of its own looks nothing up', async () => {

@@ -12,7 +12,7 @@ import type { createLimiter } from './limiter.ts'
 import { REPLIES } from './replies.ts'
 import { checkRules } from './rules.ts'
 import { findServed } from './serving.ts'
-import { answerWithText } from './text-answer.ts'
+import { answerWithText, TEXT_REPLIES } from './text-answer.ts'
 import { promptUsage } from './usage.ts'
 import { errorReply, jsonReply, parseJson, type Reply, readBody, zipFor } from './wire.ts'
 
@@ -66,7 +66,7 @@ type Passed = Omit<Ask, 'model' | 'inputs'> & { model: Ask['model'] | undefined 
 async function answerTo(desk: Desk, call: Call, { model, ...passed }: Passed): Promise<Answer> {
   const { id, request } = passed
   const inputs = readInputs(request, desk.files.open)
-  if (!model) return answerWithText({ ...passed, inputs })
+  if (!model) return answerInWords(desk, call, { ...passed, inputs })
   if (model.thinks) checkSignatures(id, request, desk.files.open)
   const ask = { ...passed, model, inputs }
   const forced = desk.control.takeReply({ model: id, prompt: ask.prompt })
@@ -74,6 +74,15 @@ async function answerTo(desk: Desk, call: Call, { model, ...passed }: Passed): P
   call.outcome = forced.reply
   const answer = await REPLIES[forced.reply](ask)
   return forced.reply === 'ungrounded' ? answer : addGrounding(ask, answer)
+}
+
+/** A text model's answer; of the forced replies it knows those of `TEXT_REPLIES`. */
+function answerInWords(desk: Desk, call: Call, ask: Omit<Ask, 'model'>): Answer {
+  const forced = desk.control.takeReply({ model: ask.id, prompt: ask.prompt })?.reply
+  const reply = forced && TEXT_REPLIES[forced]
+  if (!reply) return addGrounding(ask, answerWithText(ask))
+  call.outcome = forced
+  return reply(ask)
 }
 
 /** `:countTokens`. */

@@ -2,7 +2,7 @@ import type { Answer, Ask } from './answer.ts'
 import { escapeXml } from './pictures/lettering.ts'
 
 /** What a search that was asked for adds to the first candidate that has content. */
-export function addGrounding(ask: Ask, answer: Answer): Answer {
+export function addGrounding(ask: Pick<Ask, 'request' | 'prompt'>, answer: Answer): Answer {
   const searches = ask.request.tools?.flatMap(tool => tool.googleSearch ?? []) ?? []
   const [first, ...others] = answer.candidates ?? []
   if (!searches.length || !first?.content) return answer
