@@ -2,7 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { toNext } from '../../infra/local/schedules.ts'
+import { at, readServerlessFile, type Value } from '../../infra/local/serverless-file.ts'
 import { readTemplate } from '../../infra/local/template.ts'
+import { parseOrder } from '../../lib/orders.ts'
 
 const project = join(import.meta.dirname, '../..')
 
@@ -55,6 +58,30 @@ describe('the deployment', () => {
       GEMINI_WEBHOOK_SECRET_PARAMETER: '/darkroom/local/gemini-webhook-secret',
       UPLOADED_JOBS: 'off',
     })
+  })
+})
+
+describe('the example schedule', () => {
+  const [event] = at(readServerlessFile(project, 'local'), ['functions', 'schedule', 'events']) as Value[]
+  const schedule = at(event, ['schedule'])
+
+  test('is switched off, so that nothing is billed that nobody asked for', () => {
+    expect(at(schedule, ['enabled'])).toBe(false)
+    expect(readTemplate(project).schedules).toEqual([])
+  })
+
+  test('rings with a role of its own, not with the function’s', () => {
+    expect(at(schedule, ['roleArn'])).toEqual({ 'Fn::Sub': `\${SchedulerRole.Arn}` })
+  })
+
+  test('rings an order that the function takes', () => {
+    const input = JSON.stringify(at(schedule, ['input']))
+      .replace('<aws.scheduler.schedule-arn>', 'arn:aws:scheduler:eu-north-1:123456789012:schedule/default/weather')
+      .replace('<aws.scheduler.scheduled-time>', '2026-11-21T05:00:00Z')
+    expect(parseOrder(JSON.parse(input)).tasks.map(({ item }) => item)).toEqual(['Oslo', 'Bergen', 'Tromsø'])
+    const expression = String(at(schedule, ['rate']))
+    const next = toNext({ expression, timeZone: String(at(schedule, ['timezone'])) })
+    expect(next(Date.parse('2026-11-21T00:00:00Z'))).toBe(Date.parse('2026-11-21T05:00:00Z'))
   })
 })
 
