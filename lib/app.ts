@@ -4,12 +4,16 @@ import { SNSClient } from '@aws-sdk/client-sns'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import { createBudgets } from './aws/budgets.ts'
 import { readUploads } from './aws/events.ts'
+import { createGates } from './aws/gates.ts'
 import { createJsonReader } from './aws/json.ts'
 import { createLatest } from './aws/latest.ts'
 import { createLedger } from './aws/ledger.ts'
+import { createPace } from './aws/pace.ts'
 import { createQueue, type Delivery, type Open } from './aws/queue.ts'
 import { createRecipeBucket } from './aws/recipe-bucket.ts'
+import { createRows } from './aws/rows.ts'
 import { createSecret } from './aws/secrets.ts'
 import { createStorage } from './aws/storage.ts'
 import { createTopic } from './aws/topic.ts'
@@ -46,8 +50,13 @@ export function createApp(env: Record<string, string | undefined>) {
     value: config.gemini.apiKey,
     parameter: config.gemini.apiKeyParameter,
   })
+  const dynamodb = new DynamoDBClient(CLIENT)
+  const rows = createRows(dynamodb, config.ledgerTable)
   const edit = createEdit({
-    ledger: createLedger(new DynamoDBClient(CLIENT), config.ledgerTable, now),
+    ledger: createLedger(dynamodb, config.ledgerTable, now),
+    gates: createGates(rows, now),
+    pace: createPace(rows, now),
+    budgets: createBudgets(rows, now),
     storage,
     recipes,
     latest: createLatest(s3),

@@ -1,3 +1,4 @@
+import { type Applicant, admit, comeToSlot, looksAtAws, openGates, report, reserve, settle } from './admission.ts'
 import type { Input } from './aws/inputs.ts'
 import type { Claim, Ledger } from './aws/ledger.ts'
 import type { Storage } from './aws/storage.ts'
@@ -30,17 +31,12 @@ type Pictured = JudgedReply & { verdict: Extract<Verdict, { draftMarkdown: strin
 type Worded = JudgedReply & { verdict: Written }
 
 /** All that the calls for one claimed job need. */
-export type Desk = {
-  claim: Claim
+export type Desk = Applicant & {
   folder: string
   resultsBucket: string
   storage: Storage
   ledger: Ledger
   gemini: Gemini
-  settings: Settings
-  /** When Lambda ends the function, in epoch milliseconds. */
-  deadlineAt: number
-  now: () => number
   /** Replies so far, those of earlier claims first. */
   replies: JudgedReply[]
 }
@@ -74,6 +70,8 @@ export async function readKept(desk: Desk, plan: Plan): Promise<void> {
     if (attempt <= last) continue
     record(claim, { attempt, at: new Date(now()).toISOString(), ms: 0, outcome: 'reply', ...toAsks(asked) })
   }
+  // Its owner may have died before it did so: a call that left no reply gives its money back.
+  await settle(desk, claim.hold, desk.replies.find(({ attempt }) => attempt === claim.calls)?.usd ?? 0)
 }
 
 /**
@@ -136,7 +134,11 @@ async function ask<Good extends JudgedReply>(
       current = replan(plan, succeed(plan.modelId, plan.model, desk.settings.catalogue, isoDay(desk.now())))
       return undefined
     })
-    if (reply) desk.replies.push(judge(desk, current, desk.claim.calls, reply.json))
+    if (!reply) continue
+    const judged = judge(desk, current, desk.claim.calls, reply.json)
+    desk.replies.push(judged)
+    // Beyond the retries: what fails here must not ask again for a reply that is kept.
+    await settle(desk, desk.claim.hold, judged.usd)
   }
 }
 
@@ -153,43 +155,69 @@ function refuseHopeless(replies: JudgedReply[]): void {
 /** Whatever mixture of soft endings came: no job pays for more replies than this. */
 const SOFT_LIMIT = 3
 
-/** One paid call: counted before it is made, its reply kept before anything is made of it. */
+/** One paid call: admitted and counted before it is made, its reply kept before anything is made of it. */
 async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[]>): Promise<RawReply> {
-  const { claim, ledger, gemini, storage, deadlineAt, now } = desk
+  const { claim, ledger, deadlineAt, now } = desk
+  refuseEndless(claim)
+  const late = findLate(claim, desk.settings, now(), claim.waitReason ?? 'a long queue')
+  if (late) throw late
+  const slotAt = await admit(desk, plan)
   const inputs = await readInputs()
+  await comeToSlot(desk, plan, slotAt)
   const timeoutMs = deadlineAt - now() - SAVE_NEEDS_MS
   if (timeoutMs < CALL_NEEDS_MS)
     throw new EditError(
       'ERR_TIME_SHORT',
       `${Math.round(timeoutMs / 1000)} s are left, a call may need ${CALL_NEEDS_MS / 1000}`,
     )
-  refuseEndless(claim)
-  const late = findLate(claim, desk.settings, now(), claim.waitReason ?? 'a long queue')
-  if (late) throw late
-  // What would go wrong after the call is tried before it: a missing permission costs nothing then.
-  await Promise.all([gemini.ready(), storage.ensureWritable(desk.resultsBucket)])
+  await makeSure(desk, plan)
+  const hold = await reserve(desk, plan)
   const pinned = plan.words ? plan.job : { ...plan.job, model: plan.requested }
-  await ledger.attempt(claim, { job: JSON.stringify(pinned), inputs: inputs.map(input => input.facts) })
+  await ledger.attempt(claim, { job: JSON.stringify(pinned), inputs: inputs.map(input => input.facts), hold })
+  return call(desk, plan, inputs, timeoutMs)
+}
+
+/** What would go wrong after the call is tried before it: a missing permission costs nothing then. */
+async function makeSure(desk: Desk, { modelId }: Plan): Promise<void> {
+  const { gemini, storage, resultsBucket, now } = desk
+  const begunAt = now()
+  const writable = storage.ensureWritable(resultsBucket, { afresh: looksAtAws(desk) })
+  await Promise.all([gemini.ready(), writable]).catch(async (error: unknown) => {
+    throw await report(desk, error, { modelId, begunAt })
+  })
+}
+
+async function call(desk: Desk, plan: Plan, inputs: Input[], timeoutMs: number): Promise<RawReply> {
+  const { claim, gemini, now } = desk
   const images = inputs.map(({ bytes, facts, role }) => ({ bytes, mimeType: facts.mimeType, role }))
-  const { job } = settleRatio(plan, claim.inputs ?? [])
-  const startedAt = now()
+  const begunAt = now()
   const end = (outcome: string) => {
-    const at = new Date(startedAt).toISOString()
-    record(claim, { attempt: claim.calls, at, ms: now() - startedAt, outcome, model: plan.modelId, ...toAsks(plan) })
+    const at = new Date(begunAt).toISOString()
+    record(claim, { attempt: claim.calls, at, ms: now() - begunAt, outcome, model: plan.modelId, ...toAsks(plan) })
   }
+  const { job } = settleRatio(plan, claim.inputs ?? [])
   const request = plan.words
     ? buildWordsRequest(plan.modelId, plan.words)
     : buildRequest(plan.modelId, job, plan.prompt, images)
-  const reply = await gemini.generate(request, { timeoutMs }).catch((error: unknown) => {
-    end(error instanceof EditError ? error.code : 'ERR_INTERNAL')
-    throw error
-  })
-  await keep(desk, claim.calls, reply.text).catch((error: unknown) => {
-    end(LOST)
-    throw error
-  })
+  let reply: RawReply | undefined
+  try {
+    reply = await gemini.generate(request, { timeoutMs })
+    await keep(desk, claim.calls, reply.text)
+  } catch (error) {
+    const outcome = reply ? LOST : error instanceof EditError ? error.code : 'ERR_INTERNAL'
+    end(outcome)
+    await settle(desk, claim.hold, usdOf(desk, plan, reply, outcome)).catch(() => undefined)
+    throw await report(desk, error, { modelId: plan.modelId, begunAt })
+  }
   end('reply')
+  await openGates(desk, 'answered').catch(() => undefined)
   return reply
+}
+
+/** What a call that failed has cost: a lost reply its price, one that may be billed what was set aside, any other nothing. */
+function usdOf(desk: Desk, plan: Plan, reply: RawReply | undefined, outcome: string): number {
+  if (reply) return judge(desk, plan, desk.claim.calls, reply.json).usd
+  return UNANSWERED.includes(outcome) ? (desk.claim.hold?.microUsd ?? 0) / 1e6 : 0
 }
 
 /** A reply is money: S3 gets every second that is left to take it. */

@@ -100,12 +100,14 @@ export type Settings = {
   catalogue: Catalogue
   /** Writes the words that a job leaves open; without it, none are written. */
   textModel?: TextModel
+  /** US dollars a day: of everything, and by recipe. */
+  budgets: { all?: number; recipes: Readonly<Record<string, number>> }
 }
 
 /** A week: longer than any outage or day's budget that somebody still waits for. */
 const MAX_WAIT_HOURS = 168
 
-export const DEFAULT_SETTINGS: Settings = { maxWaitHours: MAX_WAIT_HOURS, catalogue: MODELS }
+export const DEFAULT_SETTINGS: Settings = { maxWaitHours: MAX_WAIT_HOURS, catalogue: MODELS, budgets: { recipes: {} } }
 
 /** Settings of the file's JSON over the defaults; throws a `ZodError` that names every fault. */
 export function readSettings(json: unknown): Settings {
@@ -113,6 +115,9 @@ export function readSettings(json: unknown): Settings {
   const catalogue: Record<string, Model> = { ...MODELS }
   for (const [id, change] of Object.entries(file.models ?? {}))
     catalogue[id] = Model.parse({ ...catalogue[id], ...change })
-  const { defaultModel, textModel, maxWaitHours = MAX_WAIT_HOURS } = file
-  return { defaultModel, textModel, maxWaitHours, catalogue }
+  const { defaultModel, textModel, maxWaitHours = MAX_WAIT_HOURS, dailyBudgetUsd: all } = file
+  const recipes = Object.entries(file.recipes ?? {}).flatMap(([name, { dailyBudgetUsd }]) =>
+    dailyBudgetUsd === undefined ? [] : [[name, dailyBudgetUsd] as const],
+  )
+  return { defaultModel, textModel, maxWaitHours, catalogue, budgets: { all, recipes: Object.fromEntries(recipes) } }
 }

@@ -1,3 +1,5 @@
+import { type Limits, openGates, report } from './admission.ts'
+import { PROBE_MS } from './aws/gates.ts'
 import { readInputs } from './aws/inputs.ts'
 import type { Latest } from './aws/latest.ts'
 import { type Claim, type Ledger, LostClaim } from './aws/ledger.ts'
@@ -30,7 +32,7 @@ import { type InputFacts, type Result, toResultError } from './result.ts'
 import { backoffMs } from './retry.ts'
 import { withWordsGrounding, writeWords } from './words-first.ts'
 
-export type Deps = {
+export type Deps = Limits & {
   ledger: Ledger
   storage: Storage
   latest: Latest
@@ -40,7 +42,7 @@ export type Deps = {
   resultsBucket: string
   inputBuckets: readonly string[]
   now: () => number
-  log: Pick<Log, 'info'>
+  log: Pick<Log, 'info' | 'warn' | 'error'>
 }
 
 /** The clocks of AWS's machines agree to well below this; Lambda's kill comes before a lease that ends this much later. */
@@ -48,8 +50,6 @@ const LEASE_MARGIN_MS = 10_000
 const HOUR_MS = 3_600_000
 /** A tenth of a wait until tomorrow would be hours: this is enough to spread thousands. */
 const LONGEST_JITTER_MS = 300_000
-/** How often a fault that an operator must mend is looked at again. */
-const PROBE_MS = 60_000
 
 export type Edit = (intake: Intake, time: { deadlineAt: number }) => Promise<Ended>
 
@@ -62,7 +62,15 @@ export function createEdit(deps: Deps): Edit {
 
   return async function edit(intake, { deadlineAt }) {
     const { id, hash, firstSeenAt } = intake
-    const outcome = await ledger.claim(id, { hash, firstSeenAt, leaseUntil: deadlineAt + LEASE_MARGIN_MS })
+    const begunAt = now()
+    const outcome = await ledger
+      .claim(id, { hash, firstSeenAt, leaseUntil: deadlineAt + LEASE_MARGIN_MS })
+      .catch((error: unknown) => {
+        // No gate can be closed without the table that it would be closed in.
+        if (error instanceof EditError && error.remedy === 'repair')
+          deps.log.error('ledger refused', { job: id, code: error.code, reason: error.message })
+        throw error
+      })
     if (outcome.kind === 'over') return { id, status: outcome.status }
     if (outcome.kind === 'held') throw new Held(id, outcome.until, outcome.by)
     if (outcome.kind === 'reused') return edit(answerReuse(intake), { deadlineAt })
@@ -71,7 +79,9 @@ export function createEdit(deps: Deps): Edit {
       settings = await deps.recipes.settings()
       return await work(deps, settings, outcome.claim, intake, deadlineAt)
     } catch (error) {
-      throw await giveBack(ledger, outcome.claim, settings, error, now())
+      const { claim } = outcome
+      const fault = await report({ ...deps, claim, probes: [] }, error, { modelId: '', begunAt })
+      throw await giveBack(ledger, claim, settings, fault, now())
     }
   }
 }
@@ -90,7 +100,17 @@ function answerReuse(intake: Intake): Intake {
 async function work(deps: Deps, settings: Settings, claim: Claim, intake: Intake, deadlineAt: number): Promise<Ended> {
   const { storage, now, resultsBucket } = deps
   const draft = openDraft(claim, now())
-  const desk: Desk = { ...deps, claim, settings, deadlineAt, folder: toFolder(intake.prefix, claim.id), replies: [] }
+  const desk: Desk = {
+    ...deps,
+    claim,
+    settings,
+    deadlineAt,
+    leaseUntil: deadlineAt + LEASE_MARGIN_MS,
+    recipe: intake.recipe,
+    folder: toFolder(intake.prefix, claim.id),
+    replies: [],
+    probes: [],
+  }
   let files: Files = []
   try {
     const job = claim.job ? parseJob(JSON.parse(claim.job)) : await intake.read()
@@ -108,7 +128,9 @@ async function work(deps: Deps, settings: Settings, claim: Claim, intake: Intake
   }
   closeDraft(draft, desk, now())
   await writeResult(deps, claim.id, desk.folder, draft, files, intake.source)
-  return end(deps, claim, desk.folder, draft)
+  const ended = await end(deps, claim, desk.folder, draft)
+  await openGates(desk, 'over').catch(() => undefined)
+  return ended
 }
 
 /** Also of a job that an owner before had brought to its `result.json` and no further. */
@@ -186,6 +208,7 @@ async function giveBack(
 
 function delayOf(error: unknown, claim: Claim): number {
   if (!(error instanceof EditError)) return 0
+  if (error.isSpread && error.retryAfterMs !== undefined) return error.retryAfterMs
   if (error.remedy === 'repair') return PROBE_MS
   return error.retryAfterMs === undefined
     ? backoffMs(claim.number)

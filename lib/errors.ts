@@ -153,8 +153,13 @@ export const ERRORS = {
   },
   ERR_GEMINI_ACCOUNT: {
     remedy: 'repair',
-    means: "The key's project has no billing, no quota for the model, or is in a country that is not served.",
+    means: "The key's project has no billing, or is in a country that is not served.",
     todo: "Mend it in Google's console. Jobs wait for it and then run by themselves.",
+  },
+  ERR_GEMINI_QUOTA_NONE: {
+    remedy: 'repair',
+    means: "The key's project has no quota for the model: it was never granted.",
+    todo: "Ask for it in Google's console, or name another model. Jobs of this model wait for it.",
   },
   ERR_GEMINI_QUOTA_DAY: {
     remedy: 'wait',
@@ -165,6 +170,11 @@ export const ERRORS = {
     remedy: 'wait',
     means: 'Gemini asks to slow down (429).',
     todo: 'Nothing: the job waits as long as Google asks.',
+  },
+  ERR_GEMINI_PACE: {
+    remedy: 'wait',
+    means: "The model's `requestsPerMinute` are taken: the job has a slot of its own, later.",
+    todo: 'Nothing: the job runs at its slot. Or raise `requestsPerMinute` in settings.json.',
   },
   ERR_GEMINI_UNAVAILABLE: {
     remedy: 'wait',
@@ -230,6 +240,11 @@ export const ERRORS = {
     means: 'The text model did not write the words for the picture in the form that was asked for, twice.',
     todo: 'Bring the words in their slot, or set another `textModel` in settings.json: it has to answer JSON.',
   },
+  ERR_BUDGET_SPENT: {
+    remedy: 'wait',
+    means: 'The daily budget, or that of the recipe, has no room for the call.',
+    todo: 'Nothing: jobs wait until the day turns in California. Or raise `dailyBudgetUsd` in settings.json.',
+  },
   ERR_TIME_SHORT: {
     remedy: 'wait',
     means: 'Too little of the function’s time is left to begin a call that would be billed.',
@@ -261,12 +276,19 @@ export class EditError extends Error {
   readonly remedy: Remedy
   /** How long to wait, in milliseconds, when somebody said so: Google, or our own clock. */
   readonly retryAfterMs: number | undefined
+  /** The wait is this job's own already: no jitter is added to it. */
+  readonly isSpread: boolean
 
-  constructor(code: Code, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+  constructor(
+    code: Code,
+    message: string,
+    options: { cause?: unknown; retryAfterMs?: number; isSpread?: boolean } = {},
+  ) {
     super(message, { cause: options.cause })
     this.code = code
     this.remedy = ERRORS[code].remedy
     this.retryAfterMs = options.retryAfterMs
+    this.isSpread = options.isSpread ?? false
   }
 }
 

@@ -21,6 +21,8 @@ export type Intake = {
   spareId: string
   /** The uploaded object, as a URI. */
   source?: string
+  /** The recipe that started it, whose budget it spends. */
+  recipe?: string
   /** Versions that the event itself named. */
   pins: ReadonlyMap<string, Pin>
   read: () => Promise<Job>
@@ -70,7 +72,8 @@ export function openUpload(notice: UploadNotice, { firstSeenAt }: MessageFacts, 
     etag === undefined ? [] : [[source, { etag, versionId: versionId === 'null' ? undefined : versionId }] as const]
   const pins = new Map<string, Pin>(pin)
   const read = () => (JOB_FILE.test(key) ? readJobFile(notice, sources) : readPhotoJob(notice, sources))
-  return { id, hash: hashOf(id), firstSeenAt, prefix: withoutExtension(key), spareId: id, source, pins, read }
+  const recipe = JOB_FILE.test(key) ? undefined : key.split('/')[0]
+  return { id, hash: hashOf(id), firstSeenAt, prefix: withoutExtension(key), spareId: id, source, recipe, pins, read }
 }
 
 function withoutExtension(key: string): string {

@@ -53,3 +53,15 @@ export function backoffMs(tried: number, random = Math.random): number {
   const upTo = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(tried - 1, 20))
   return Math.round(upTo * (0.5 + random() / 2))
 }
+
+const SHORTEST_LOOK_MS = 60_000
+const LONGEST_LOOK_MS = 900_000
+
+/**
+ * Up to when a job that waits for a person, or for tomorrow, looks again: about as long as it is old, between one minute and
+ * fifteen. What is mended soon is noticed soon, and ten thousand jobs that wait for a day cost no more than SQS's own
+ * chain of delays, which is fifteen minutes a link.
+ */
+export function lookAgainMs(ageMs: number, random = Math.random): number {
+  return Math.round(Math.min(LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, ageMs)) * (0.5 + random() / 2))
+}

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import type { Code } from '../errors.ts'
 import type { Attempt, InputFacts, Status } from '../result.ts'
+import type { Hold } from './budgets.ts'
 import { callAws } from './faults.ts'
 
 /**
@@ -44,6 +45,10 @@ export type Claim = {
   /** The job as it runs, from the first call on: a recipe that changes later changes nothing. */
   job: string | undefined
   inputs: InputFacts[] | undefined
+  /** When this job may call that model: it keeps its slot while it waits for it. */
+  slot: { model: string; at: number } | undefined
+  /** Money that the last call set aside, as far as the row knows: settling it again does no harm. */
+  hold: Hold | undefined
 }
 
 export type ClaimOutcome =
@@ -145,25 +150,31 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
     },
 
     /** Counts a call before it is made, and pins what it is made of. The number names the reply that will be kept. */
-    async attempt(claim: Claim, pinned: { job: string; inputs: InputFacts[] }): Promise<void> {
+    async attempt(claim: Claim, pinned: { job: string; inputs: InputFacts[]; hold?: Hold }): Promise<void> {
       const calls = claim.calls + 1
-      await updateOwned(claim, `calls = :calls, job = :job, inputs = :inputs, ${PROGRESS}`, {
+      await updateOwned(claim, `calls = :calls, job = :job, inputs = :inputs, moneyHeld = :hold, ${PROGRESS}`, {
         ':calls': calls,
         ':job': pinned.job,
         ':inputs': JSON.stringify(pinned.inputs),
+        ':hold': JSON.stringify(pinned.hold ?? null),
         ...toProgress(claim),
       })
-      Object.assign(claim, { calls, ...pinned })
+      Object.assign(claim, { calls, ...pinned, hold: pinned.hold })
     },
 
     /** Gives the job back until `until`, with the reason: no failure, and no claim. */
     async wait(claim: Claim, until: number, reason: { code: Code | 'ERR_INTERNAL' }): Promise<void> {
-      await updateOwned(claim, `#status = :waiting, waitUntil = :until, waitReason = :code, ${PROGRESS}`, {
-        ':waiting': 'waiting',
-        ':until': until,
-        ':code': reason.code,
-        ...toProgress(claim),
-      })
+      await updateOwned(
+        claim,
+        `#status = :waiting, waitUntil = :until, waitReason = :code, slot = :slot, ${PROGRESS}`,
+        {
+          ':waiting': 'waiting',
+          ':until': until,
+          ':code': reason.code,
+          ':slot': JSON.stringify(claim.slot ?? null),
+          ...toProgress(claim),
+        },
+      )
     },
 
     /** Ends the job, once. `resultUri` is where `result.json` lies. */
@@ -215,6 +226,8 @@ function toClaim(id: string, item: Item): Claim {
     waitReason: item.waitReason?.S,
     job: item.job?.S,
     inputs: item.inputs?.S ? (JSON.parse(item.inputs.S) as InputFacts[]) : undefined,
+    slot: (JSON.parse(item.slot?.S ?? 'null') as Claim['slot'] | null) ?? undefined,
+    hold: (JSON.parse(item.moneyHeld?.S ?? 'null') as Hold | null) ?? undefined,
   }
 }
 

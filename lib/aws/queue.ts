@@ -117,9 +117,14 @@ export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOpti
 
   async function sendLater(delivery: Delivery, travels: Travels, error: EditError): Promise<void> {
     const delayMs = error.retryAfterMs ?? (error.remedy === 'repair' ? REPAIR_MS : backoffMs(travels.sends + 1))
-    const fields = { job: delivery.id, code: error.code, remedy: error.remedy, reason: error.message, delayMs }
-    if (error.remedy === 'repair') log.error('job waits for a repair', fields)
-    else log.warn('job waits', fields)
+    // Also for a repair: the one job that met it first has said so as an error.
+    log.warn('job waits', {
+      job: delivery.id,
+      code: error.code,
+      remedy: error.remedy,
+      reason: error.message,
+      delayMs,
+    })
     await sendAgain(delivery, travels, delayMs)
   }
 
@@ -211,7 +216,7 @@ function toPrintable(reason: string): string {
 }
 
 /** The dead-letter queue as the queue itself names it, in the same account. */
-async function findDeadLetters(sqs: SQSClient, url: string): Promise<string> {
+export async function findDeadLetters(sqs: SQSClient, url: string): Promise<string> {
   const command = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['RedrivePolicy'] })
   const { Attributes } = await callAws(`sqs:GetQueueAttributes on ${url}`, () => sqs.send(command))
   const { deadLetterTargetArn } = JSON.parse(Attributes?.RedrivePolicy ?? '{}') as { deadLetterTargetArn?: string }

@@ -85,10 +85,10 @@ export function createStorage(s3: S3Client) {
     /** Writes an object. Metadata values are ASCII already; see `toMetadata`. */
     write,
 
-    /** Throws now what a later write would throw. Tried once a process, and again after a write has failed. */
-    ensureWritable(bucket: string): Promise<void> {
+    /** Throws now what a later write would throw. Tried once a process, after a write has failed, and `afresh`. */
+    ensureWritable(bucket: string, { afresh = false } = {}): Promise<void> {
       const known = writable.get(bucket)
-      if (known) return known
+      if (known && !afresh) return known
       const tried = write(bucket, '.darkroom/writable', '', { contentType: 'text/plain' })
       writable.set(bucket, tried)
       return tried

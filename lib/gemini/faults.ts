@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Code, EditError } from '../errors.ts'
+import { untilMidnightPacific } from '../pacific-day.ts'
 
 /** An HTTP answer that is no reply: what Google, or something between, said instead. */
 export type BadAnswer = { status: number; retryAfter: string | null; body: string }
@@ -35,7 +36,7 @@ const ROWS: readonly Row[] = [
   { code: 'ERR_GEMINI_ACCOUNT', matches: (status, e) => status === 400 && e.status === 'FAILED_PRECONDITION' },
   { code: 'ERR_MODEL_GONE', matches: (status, e) => status === 404 && isGoogles(e) },
   {
-    code: 'ERR_GEMINI_ACCOUNT',
+    code: 'ERR_GEMINI_QUOTA_NONE',
     matches: (status, e) => status === 429 && (violations(e).some(v => v.quotaValue === '0') || isNeverGranted(e)),
   },
   {
@@ -103,19 +104,4 @@ function readDelay(error: GoogleError, retryAfter: string | null, now: number): 
 /** Seconds or an HTTP date (RFC 9110). */
 function readRetryAfter(value: string, now: number): number {
   return /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
-}
-
-const PACIFIC = new Intl.DateTimeFormat('en-US', {
-  timeZone: 'America/Los_Angeles',
-  hourCycle: 'h23',
-  hour: 'numeric',
-  minute: 'numeric',
-  second: 'numeric',
-})
-
-/** Google's quota days end at midnight in California. On the two days a year when clocks change, an hour early or late. */
-export function untilMidnightPacific(now: number): number {
-  const at = Object.fromEntries(PACIFIC.formatToParts(now).map(({ type, value }) => [type, Number(value)]))
-  const passed = ((at.hour ?? 0) * 3600 + (at.minute ?? 0) * 60 + (at.second ?? 0)) * 1000
-  return 24 * 3_600_000 - passed
 }

@@ -152,9 +152,7 @@ describe('a job that waits', () => {
   test('for a repair is sent again too, and a person is told', async () => {
     expect(await deliver(reject(new EditError('ERR_GEMINI_KEY', 'wrong key', { retryAfterMs: 60_000 })))).toEqual([])
     expect(sent()).toMatchObject([{ to: URL, delay: 60, attributes: { 'darkroom-errors': '0' } }])
-    expect(lines).toMatchObject([
-      { level: 'error', message: 'job waits for a repair', fields: { code: 'ERR_GEMINI_KEY' } },
-    ])
+    expect(lines).toMatchObject([{ level: 'warn', message: 'job waits', fields: { code: 'ERR_GEMINI_KEY' } }])
   })
 
   test('because its time has not come is sent again for then, without a word', async () => {

@@ -14,7 +14,7 @@ const ENDS: Record<Exclude<FaultName, 'slow'>, End> = {
   'rate-header': mended('ERR_GEMINI_RATE'),
   'rate-bare': mended('ERR_GEMINI_RATE'),
   'quota-day': { code: 'ERR_GEMINI_QUOTA_DAY', ends: 'waiting' },
-  'quota-zero': mended('ERR_GEMINI_ACCOUNT'),
+  'quota-zero': mended('ERR_GEMINI_QUOTA_NONE'),
   'key-invalid': mended('ERR_GEMINI_KEY'),
   unauthorized: mended('ERR_GEMINI_KEY'),
   forbidden: mended('ERR_GEMINI_KEY'),
@@ -51,7 +51,9 @@ describe('a job that meets a fault on the way', () => {
   it.for(Object.entries(ENDS) as [FaultName, End][])('%s', async ([fault, end]) => {
     const id = `fault.${fault}`
     darkroom.gemini.control.fail({ fault, times: 1, match: { promptIncludes: `<${id}>` } })
-    await darkroom.send({ id, operation: 'generate', prompt: `a lake <${id}>` })
+    // A day's quota closes its model for the day, for all the others too.
+    const model = fault === 'quota-day' ? 'gemini-3.1-flash-lite-image' : undefined
+    await darkroom.send({ id, operation: 'generate', prompt: `a lake <${id}>`, model })
     await until(`${id} is ${end.ends}`, async () => (await darkroom.row(id))?.status === end.ends)
     const row = await darkroom.row(id)
     const attempts = JSON.parse(String(row?.attempts)) as { outcome: string }[]

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EditError } from '../../lib/errors.ts'
-import { readBadAnswer, untilMidnightPacific } from '../../lib/gemini/faults.ts'
+import { readBadAnswer } from '../../lib/gemini/faults.ts'
+import { untilMidnightPacific } from '../../lib/pacific-day.ts'
 
 /** Saturday noon in California. */
 const NOW = Date.parse('2026-11-21T20:00:00Z')
@@ -35,8 +36,8 @@ describe('what Google answers, and whose move it is', () => {
       'ERR_GEMINI_QUOTA_DAY',
       'wait',
     ],
-    ['a quota of nothing', 429, { details: [quota('GenerateRequestsPerDay', '0')] }, 'ERR_GEMINI_ACCOUNT', 'repair'],
-    ['a quota of nothing a minute', 429, { details: [quota('PerMinute', '0')] }, 'ERR_GEMINI_ACCOUNT', 'repair'],
+    ['a quota of nothing', 429, { details: [quota('GenerateRequestsPerDay', '0')] }, 'ERR_GEMINI_QUOTA_NONE', 'repair'],
+    ['a quota of nothing a minute', 429, { details: [quota('PerMinute', '0')] }, 'ERR_GEMINI_QUOTA_NONE', 'repair'],
     ['a spent minute', 429, { details: [quota('PerMinute', '10'), retryIn('9s')] }, 'ERR_GEMINI_RATE', 'wait'],
     ['a bare 429', 429, {}, 'ERR_GEMINI_RATE', 'wait'],
     ['a 429 of a proxy', 429, '<html>slow down</html>', 'ERR_GEMINI_RATE', 'wait'],
@@ -68,8 +69,8 @@ test('the 429 that was recorded', () => {
 })
 
 test.each([
-  ['limit: 0, model: gemini-2.5-flash-preview-image\nPlease retry in 20.04s.', 'ERR_GEMINI_ACCOUNT'],
-  ['limit: 0', 'ERR_GEMINI_ACCOUNT'],
+  ['limit: 0, model: gemini-2.5-flash-preview-image\nPlease retry in 20.04s.', 'ERR_GEMINI_QUOTA_NONE'],
+  ['limit: 0', 'ERR_GEMINI_QUOTA_NONE'],
   ['limit: 0.5, model: x', 'ERR_GEMINI_QUOTA_DAY'],
   ['limit: 100, model: x', 'ERR_GEMINI_QUOTA_DAY'],
 ])('a model that the free tier never grants is no matter of waiting: %j', (limit, code) => {
