@@ -19,6 +19,30 @@ export type Gemini = ReturnType<typeof createGemini>
  * comes back is the reply as it came, because the SDK drops what it doesn't know and a reply is kept as it was paid for.
  */
 export function createGemini({ apiKey, baseUrl, fetch: send = fetch, now = Date.now }: GeminiOptions) {
+  async function ask(key: string, request: GenerateContentParameters, timeoutMs: number): Promise<RawReply> {
+    const abort = new AbortController()
+    const timer = setTimeout(() => abort.abort(), timeoutMs)
+    const seen: Seen = {}
+    // A client a call: the SDK hides headers and raw bodies, and only its fetch sees them. It costs microseconds.
+    const client = new GoogleGenAI({
+      apiKey: key,
+      apiVersion: 'v1beta',
+      httpOptions: { baseUrl, fetch: spyOn(send, seen) },
+    })
+    try {
+      await client.models.generateContent({
+        ...request,
+        config: { ...request.config, abortSignal: abort.signal, automaticContinuation: false },
+      })
+    } catch (cause) {
+      throw toFault(cause, seen, abort.signal.aborted ? timeoutMs : undefined, now())
+    } finally {
+      clearTimeout(timer)
+    }
+    if (!seen.reply) throw new Error('the SDK returned without asking Gemini')
+    return seen.reply
+  }
+
   return {
     /** Throws now what a missing or unreadable key would throw in a call that was counted already. */
     async ready(): Promise<void> {
@@ -28,29 +52,16 @@ export function createGemini({ apiKey, baseUrl, fetch: send = fetch, now = Date.
     /** The reply, as text to keep and as JSON to read. Throws an `EditError` for everything that is no reply. */
     async generate(request: GenerateContentParameters, { timeoutMs }: { timeoutMs: number }): Promise<RawReply> {
       const key = await apiKey.read()
-      const abort = new AbortController()
-      const timer = setTimeout(() => abort.abort(), timeoutMs)
-      const seen: Seen = {}
-      // A client a call: the SDK hides headers and raw bodies, and only its fetch sees them. It costs microseconds.
-      const client = new GoogleGenAI({
-        apiKey: key,
-        apiVersion: 'v1beta',
-        httpOptions: { baseUrl, fetch: spyOn(send, seen) },
-      })
       try {
-        await client.models.generateContent({
-          ...request,
-          config: { ...request.config, abortSignal: abort.signal, automaticContinuation: false },
-        })
-      } catch (cause) {
-        const fault = toFault(cause, seen, abort.signal.aborted ? timeoutMs : undefined, now())
-        if (fault instanceof EditError && fault.code === 'ERR_GEMINI_KEY') apiKey.forget()
-        throw fault
-      } finally {
-        clearTimeout(timer)
+        return await ask(key, request, timeoutMs)
+      } catch (fault) {
+        if (!(fault instanceof EditError && fault.code === 'ERR_GEMINI_KEY')) throw fault
+        apiKey.forget()
+        // A process that slept through a rotation has the old key: its fault is nobody's, and costs nothing.
+        const fresh = await apiKey.read()
+        if (fresh === key) throw fault
+        return await ask(fresh, request, timeoutMs)
       }
-      if (!seen.reply) throw new Error('the SDK returned without asking Gemini')
-      return seen.reply
     },
   }
 }

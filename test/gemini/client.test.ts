@@ -216,12 +216,19 @@ describe('the key', () => {
     expect(JSON.stringify(error)).not.toContain(KEY)
   })
 
-  test('is forgotten when Google finds it wrong, and read again for the next call', async () => {
+  test('is forgotten when Google finds it wrong, read again, and not tried twice', async () => {
     const { generate, apiKey } = ask(await serve(respond(401, '{}')))
     await caught(generate)
-    expect([apiKey.read.mock.calls.length, apiKey.forget.mock.calls.length]).toEqual([1, 1])
-    await caught(generate)
-    expect(apiKey.read).toHaveBeenCalledTimes(2)
+    expect([apiKey.read.mock.calls.length, apiKey.forget.mock.calls.length]).toEqual([2, 1])
+    expect(requests).toHaveLength(1)
+  })
+
+  test('that was rotated while the function slept is read again, and the call is made with the new one', async () => {
+    const answers = [respond(401, '{}'), respond(200, reply)]
+    const { generate, apiKey } = ask(await serve((...exchange) => answers.shift()?.(...exchange)))
+    apiKey.read.mockResolvedValueOnce('old').mockResolvedValueOnce('new')
+    expect((await generate()).text).toBe(reply)
+    expect(requests.map(({ headers }) => headers['x-goog-api-key'])).toEqual(['old', 'new'])
   })
 
   test('is kept when something else is wrong', async () => {
