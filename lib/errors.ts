@@ -260,6 +260,12 @@ export const ERRORS = {
     means: 'AWS refuses an action of the function: a permission, bucket, queue or table is missing.',
     todo: 'Mend the role or the resource that the message names. Jobs wait for it.',
   },
+  ERR_SETTINGS_INVALID: {
+    remedy: 'repair',
+    means:
+      'settings.json in the recipes bucket is faulty, and a function that has just started knows no good one: there would be no budget.',
+    todo: 'Correct the fields that the message names. Jobs wait for it and then run by themselves.',
+  },
   ERR_CONFIG_INVALID: {
     remedy: 'repair',
     means: "The function's environment is incomplete; every fault is named at once.",

@@ -1,6 +1,7 @@
+import { z } from 'zod'
 import { DEFAULT_SETTINGS, readSettings, type Settings } from '../config.ts'
 import { EditError } from '../errors.ts'
-import type { Recipe } from '../job.ts'
+import { describeFaults, type Recipe } from '../job.ts'
 import { parseRecipe } from '../recipes.ts'
 import type { Storage } from './storage.ts'
 
@@ -27,11 +28,11 @@ export function createRecipeBucket(
       const bytes = await storage.read(`s3://${bucket}/${SETTINGS}.json`)
       good = bytes ? readSettings(JSON.parse(bytes.toString())) : DEFAULT_SETTINGS
     } catch (fault) {
-      // Before anything is known of the settings no job may run as if there were none: they may forbid it.
-      if (!good && fault instanceof EditError) throw fault
-      onFault(fault)
+      if (!(fault instanceof EditError) || good) onFault(fault)
+      // Before anything is known of the settings no job may run as if there were none: they may set a budget.
+      if (!good) throw fault instanceof EditError ? fault : toInvalid(fault)
     }
-    return good ?? DEFAULT_SETTINGS
+    return good
   }
 
   return {
@@ -48,7 +49,10 @@ export function createRecipeBucket(
       )
     },
 
-    /** `settings.json`, at most a minute old. A faulty file is reported and the last good one stays in force. */
+    /**
+     * `settings.json`, at most a minute old. A faulty file is reported and the last good one stays in force; a function that knows
+     * no good one throws.
+     */
     settings(): Promise<Settings> {
       if (reading && now() - readAt < SETTINGS_AGE_MS) return reading
       readAt = now()
@@ -61,4 +65,9 @@ export function createRecipeBucket(
       return current
     },
   }
+}
+
+function toInvalid(fault: unknown): EditError {
+  const reason = fault instanceof z.ZodError ? describeFaults(fault) : String(fault)
+  return new EditError('ERR_SETTINGS_INVALID', `settings.json is faulty: ${reason}`, { cause: fault })
 }

@@ -85,8 +85,12 @@ export async function openDarkroom(options: Omit<StackOptions, 'gemini' | 'log'>
       }
     },
     /** A job's row in the ledger. */
-    async row(id: string) {
-      const Key = { pk: { S: `job#${id}` }, sk: { S: 'job' } }
+    row(id: string) {
+      return this.item(`job#${id}`, 'job')
+    },
+    /** Any row of the ledger's table. */
+    async item(pk: string, sk: string) {
+      const Key = { pk: { S: pk }, sk: { S: sk } }
       const { Item } = await stack.dynamodb.send(
         new GetItemCommand({ TableName: env.LEDGER_TABLE, Key, ConsistentRead: true }),
       )
