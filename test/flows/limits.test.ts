@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CreateBucketCommand, DeleteBucketCommand } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { expect, onTestFinished, test } from 'vitest'
 import { DEFAULT_MODEL } from '../../lib/models.ts'
 import { pacificDay, untilMidnightPacific } from '../../lib/pacific-day.ts'
@@ -183,6 +183,7 @@ test('a results bucket that is gone costs one reply, not one a job; when it is b
   darkroom.gemini.control.slow({ ms: 30_000, times: 1 })
   await darkroom.send({ id: 'lost-0', operation: 'generate', prompt: 'the first' })
   await until('the first calls', () => darkroom.gemini.calls.length === 1)
+  for (const Key of await darkroom.keys()) await darkroom.stack.s3.send(new DeleteObjectCommand({ Bucket, Key }))
   await darkroom.stack.s3.send(new DeleteBucketCommand({ Bucket }))
   await until('the first waits', async () => (await darkroom.row('lost-0'))?.status === 'waiting')
   await sendMany(darkroom, ids.slice(1))
