@@ -1,103 +1,10 @@
-import {
-  CreateBucketCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3'
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { mockClient } from 'aws-sdk-client-mock'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Fauxqs, startFauxqs } from '../../infra/local/aws/fauxqs.ts'
-import { createStorage, type Storage, splitUri, toFolder, toMetadata } from '../../lib/aws/storage.ts'
-import { awsError, localClient, networkError } from '../helpers/aws.ts'
+import { describe, expect, test } from 'vitest'
+import { createStorage, splitUri, toFolder, toMetadata } from '../../lib/aws/storage.ts'
+import { awsError, networkError } from '../helpers/aws.ts'
 import { caught } from '../helpers/caught.ts'
-
-describe('S3', () => {
-  let fauxqs: Fauxqs
-  let storage: Storage
-  let s3: S3Client
-
-  beforeAll(async () => {
-    fauxqs = await startFauxqs(undefined)
-    s3 = new S3Client({ ...localClient(fauxqs.endpoint), forcePathStyle: true })
-    await s3.send(new CreateBucketCommand({ Bucket: 'photos' }))
-    storage = createStorage(s3)
-  })
-  afterAll(async () => {
-    s3.destroy()
-    await fauxqs.app.close()
-  })
-
-  describe('gives back what was written, under any key', () => {
-    test.each([
-      'a.jpg',
-      'a b+c/100%.png',
-      '?a=1&b#c;d:@!$',
-      "Küche/日本/😀/'()*~[]",
-      'a//b/./c',
-      `${'x'.repeat(1020)}.png`,
-    ])('%s', async key => {
-      await storage.write('photos', key, Buffer.from(`at ${key}`), { contentType: 'text/plain' })
-      expect((await storage.read(`s3://photos/${key}`))?.toString()).toBe(`at ${key}`)
-      expect(await storage.head(`s3://photos/${key}`)).toMatchObject({ sizeBytes: Buffer.byteLength(`at ${key}`) })
-    })
-  })
-
-  test('keeps type and metadata, and tells the ETag without quotes', async () => {
-    const metadata = toMetadata({ 'darkroom-job': 'order-17', 'darkroom-source': 's3://photos/Küche.jpg' })
-    await storage.write('photos', 'm.jpg', 'bytes', { contentType: 'image/jpeg', metadata })
-    const head = await storage.head('s3://photos/m.jpg')
-    expect(head).toEqual({
-      sizeBytes: 5,
-      etag: '4b3a6218bb3e3a7303e8a171a60fcf92',
-      versionId: undefined,
-      metadata: { 'darkroom-job': 'order-17', 'darkroom-source': 's3://photos/K%C3%BCche.jpg' },
-    })
-    expect(await s3.send(new HeadObjectCommand({ Bucket: 'photos', Key: 'm.jpg' }))).toMatchObject({
-      ContentType: 'image/jpeg',
-    })
-  })
-
-  test('has nothing where nothing is: no error', async () => {
-    expect(await storage.head('s3://photos/none.jpg')).toBeUndefined()
-    expect(await storage.read('s3://photos/none.jpg')).toBeUndefined()
-  })
-
-  test('an empty object is no bytes, not nothing', async () => {
-    await storage.write('photos', 'empty', '', { contentType: 'text/plain' })
-    expect(await storage.head('s3://photos/empty')).toMatchObject({ sizeBytes: 0 })
-    expect(await storage.read('s3://photos/empty')).toEqual(Buffer.alloc(0))
-  })
-
-  test('reads what was pinned, or says that it was overwritten', async () => {
-    await storage.write('photos', 'pin.jpg', 'first', { contentType: 'image/jpeg' })
-    const { etag = '' } = (await storage.head('s3://photos/pin.jpg')) ?? {}
-    expect((await storage.read('s3://photos/pin.jpg', { etag }))?.toString()).toBe('first')
-    await storage.write('photos', 'pin.jpg', 'second', { contentType: 'image/jpeg' })
-    expect(await caught(() => storage.read('s3://photos/pin.jpg', { etag }))).toMatchObject({
-      code: 'ERR_INPUT_CHANGED',
-      message: 's3://photos/pin.jpg was overwritten while its job was under way',
-    })
-  })
-
-  test('a bucket that is not there is the operator’s to mend', async () => {
-    const actions = [
-      () => storage.read('s3://no-such-bucket/a.jpg'),
-      () => storage.list('no-such-bucket'),
-      () => storage.write('no-such-bucket', 'a.jpg', 'x', { contentType: 'image/jpeg' }),
-    ]
-    for (const action of actions) expect(await caught(action)).toMatchObject({ code: 'ERR_AWS_FORBIDDEN' })
-  })
-
-  test('lists the keys of a bucket', async () => {
-    await s3.send(new CreateBucketCommand({ Bucket: 'recipes' }))
-    expect(await storage.list('recipes')).toEqual([])
-    await storage.write('recipes', 'b.json', '{}', { contentType: 'application/json' })
-    await storage.write('recipes', 'a/x.png', 'x', { contentType: 'image/png' })
-    expect(await storage.list('recipes')).toEqual(['a/x.png', 'b.json'])
-  })
-})
 
 describe('what S3 throws', () => {
   const s3 = new S3Client({ region: 'us-east-1' })

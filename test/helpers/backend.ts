@@ -3,10 +3,13 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { startStack } from '../../infra/local/stack.ts'
+import { localClient } from './aws.ts'
 
 /** Where a contract is held: clients, and the names of what they may write to. */
 export type Backend = AsyncDisposable & {
   dynamodb: DynamoDBClient
+  /** One of its own, for a test that spoils it. */
+  createDynamodb: () => DynamoDBClient
   s3: S3Client
   sqs: SQSClient
   table: string
@@ -31,6 +34,7 @@ async function openEmulators(): Promise<Backend> {
   const { dynamodb, s3, sqs, env } = stack
   return {
     dynamodb,
+    createDynamodb: () => new DynamoDBClient({ ...localClient(stack.dynamodbEndpoint), maxAttempts: 3 }),
     s3,
     sqs,
     table: env.LEDGER_TABLE ?? '',
@@ -51,6 +55,7 @@ async function openAws(env: NodeJS.ProcessEnv): Promise<Backend> {
   const clients = { dynamodb: new DynamoDBClient(), s3: new S3Client(), sqs: new SQSClient() }
   return {
     ...clients,
+    createDynamodb: () => new DynamoDBClient(),
     table: name('TABLE'),
     bucket: name('BUCKET'),
     queueUrl: name('QUEUE_URL'),

@@ -1,50 +1,35 @@
-import { CreateTableCommand, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import { mockClient } from 'aws-sdk-client-mock'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Dynalite, startDynalite } from '../../infra/local/aws/dynalite.ts'
 import { type Claim, createLedger, type Ledger, LostClaim } from '../../lib/aws/ledger.ts'
 import type { Attempt, InputFacts } from '../../lib/result.ts'
-import { awsError, localClient, networkError } from '../helpers/aws.ts'
+import { awsError, networkError } from '../helpers/aws.ts'
+import { type Backend, openBackend } from '../helpers/backend.ts'
 import { caught } from '../helpers/caught.ts'
 
 const START = Date.parse('2026-11-21T20:00:00Z')
 const LEASE = 310_000
 const DAY = 86_400_000
 
-let dynalite: Dynalite
+let backend: Backend
 let dynamodb: DynamoDBClient
+let table = ''
 let ledger: Ledger
 let time = START
 let jobs = 0
 let id = ''
 
 beforeAll(async () => {
-  dynalite = await startDynalite(undefined)
-  dynamodb = new DynamoDBClient(localClient(dynalite.endpoint))
-  await dynamodb.send(
-    new CreateTableCommand({
-      TableName: 'ledger',
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [
-        { AttributeName: 'pk', AttributeType: 'S' },
-        { AttributeName: 'sk', AttributeType: 'S' },
-      ],
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
-      ],
-    }),
-  )
-  ledger = createLedger(dynamodb, 'ledger', () => time)
+  backend = await openBackend()
+  dynamodb = backend.dynamodb
+  table = backend.table
+  ledger = createLedger(dynamodb, table, () => time)
 })
-afterAll(async () => {
-  dynamodb.destroy()
-  await dynalite.close()
-})
+afterAll(() => backend[Symbol.asyncDispose]())
 beforeEach(() => {
   time = START
   jobs += 1
-  id = `order-${jobs}`
+  id = `${backend.prefix}-order-${jobs}`
 })
 
 const claim = (hash = 'one') => ledger.claim(id, { hash, leaseUntil: time + LEASE, firstSeenAt: time })
@@ -56,7 +41,7 @@ async function claimed(): Promise<Claim> {
 
 /** A client that loses the first answer after DynamoDB has done what was asked, and asks again as the SDK does. */
 function losingClient() {
-  const client = new DynamoDBClient({ ...localClient(dynalite.endpoint), maxAttempts: 3 })
+  const client = backend.createDynamodb()
   const answers = { lost: 0 }
   client.middlewareStack.add(
     next => async args => {
@@ -134,7 +119,7 @@ describe('a claim', () => {
 
   test('whose answer was lost on the way back is still the owner’s', async () => {
     const { client, answers } = losingClient()
-    const unlucky = createLedger(client, 'ledger', () => time)
+    const unlucky = createLedger(client, table, () => time)
     const outcome = await unlucky.claim(id, { hash: 'one', leaseUntil: time + LEASE, firstSeenAt: time })
     expect(outcome).toMatchObject({ kind: 'claimed', claim: { number: 1 } })
     expect(answers.lost).toBe(1)
@@ -270,7 +255,7 @@ describe('a call', () => {
     const throttled = new DynamoDBClient({ region: 'us-east-1' })
     mockClient(throttled).on(UpdateItemCommand).rejects(awsError('ThrottlingException', 400))
     const first = await claimed()
-    const attempt = () => createLedger(throttled, 'ledger').attempt(first, { job: '{}', inputs: [facts] })
+    const attempt = () => createLedger(throttled, table).attempt(first, { job: '{}', inputs: [facts] })
     for (let call = 0; call < 5; call += 1) expect(await caught(attempt)).toMatchObject({ code: 'ERR_AWS_UNAVAILABLE' })
     expect(first).toMatchObject({ calls: 0, job: undefined, inputs: undefined })
     await ledger.attempt(first, { job: '{}', inputs: [] })
@@ -307,8 +292,8 @@ describe('what DynamoDB throws says whose move it is', () => {
   ])('%s', async (name, status, code) => {
     mock.reset()
     mock.onAnyCommand().rejects(awsError(name, status))
-    const other = createLedger(client, 'ledger')
+    const other = createLedger(client, table)
     const error = await caught(() => other.claim('a', { hash: 'one', leaseUntil: 1, firstSeenAt: 0 }))
-    expect(error).toMatchObject({ code, message: expect.stringContaining('dynamodb:UpdateItem on ledger') })
+    expect(error).toMatchObject({ code, message: expect.stringContaining(`dynamodb:UpdateItem on ${table}`) })
   })
 })
