@@ -52,10 +52,10 @@ const attributeOf = (record: SQSEvent['Records'][number] | undefined, name: stri
   record?.messageAttributes[name]?.stringValue
 
 describe('a message on SQS', { timeout: 60_000 }, () => {
-  test('is brought as it was sent, umlauts and all, and goes when its job is over', async () => {
-    await queue.send('{"prompt":"Küche 日本"}')
+  test('is brought as it was sent, umlauts, emoji and all, and goes when its job is over', async () => {
+    await queue.send('{"prompt":"Küche 日本 😀"}')
     const { record, stays } = await deliver(done)
-    expect([record?.body, stays]).toEqual(['{"prompt":"Küche 日本"}', false])
+    expect([record?.body, stays]).toEqual(['{"prompt":"Küche 日本 😀"}', false])
   })
 
   test('whose job waits comes again after the delay and no sooner, with its id and its first time', async () => {

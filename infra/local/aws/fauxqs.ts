@@ -5,7 +5,7 @@ import { buildApp } from 'fauxqs'
 import { region } from '../template.ts'
 import { sendS3Events } from './s3-events.ts'
 import { closeS3Gaps } from './s3-gaps.ts'
-import { handBackUnheardMessages } from './sqs-gaps.ts'
+import { allowAllCharacters, handBackUnheardMessages } from './sqs-gaps.ts'
 
 type App = ReturnType<typeof buildApp>
 type Stores = NonNullable<NonNullable<Parameters<typeof buildApp>[0]>['stores']>
@@ -28,7 +28,7 @@ type QueueOf<S extends Stores> = () => NonNullable<ReturnType<S['sqsStore']['get
  * Not as `startFauxqs` does it: that one listens on every address and keeps its stores to itself.
  */
 export async function startFauxqs(folder: string | undefined): Promise<Fauxqs> {
-  const { SqsStore, SnsStore, S3Store, PersistenceManager } = await loadInsides()
+  const { SqsStore, SnsStore, S3Store, PersistenceManager, INVALID_MESSAGE_BODY_CHAR } = await loadInsides()
   const stores: Stores = { sqsStore: new SqsStore(), snsStore: new SnsStore(), s3Store: new S3Store() }
   // Without a host the queues' URLs are made from the address asked, not from a name that resolves nowhere.
   Object.assign(stores.sqsStore, { host: '', region })
@@ -37,6 +37,7 @@ export async function startFauxqs(folder: string | undefined): Promise<Fauxqs> {
 
   const app = buildApp({ logger: false, stores, defaultRegion: region })
   const notifications = new Map<string, string[]>()
+  allowAllCharacters(INVALID_MESSAGE_BODY_CHAR)
   closeS3Gaps(app, stores.s3Store)
   sendS3Events(app, stores, notifications, SqsStore.createMessage)
   handBackUnheardMessages(app, stores.sqsStore)
@@ -50,12 +51,13 @@ type Insides = {
   SnsStore: new () => Stores['snsStore']
   S3Store: new () => Stores['s3Store']
   PersistenceManager: new (folder: string) => Persistence
+  INVALID_MESSAGE_BODY_CHAR: RegExp
 }
 
 // The package exports only its front; the stores are taken from the files beside it.
 async function loadInsides(): Promise<Insides> {
   const front = import.meta.resolve('fauxqs')
-  const files = ['sqs/sqsStore.js', 'sns/snsStore.js', 's3/s3Store.js', 'persistence.js']
+  const files = ['sqs/sqsStore.js', 'sns/snsStore.js', 's3/s3Store.js', 'persistence.js', 'sqs/sqsTypes.js']
   const modules = await Promise.all(files.map(file => import(new URL(file, front).href)))
   return Object.assign({}, ...modules)
 }

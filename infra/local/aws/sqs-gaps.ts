@@ -19,3 +19,10 @@ export function handBackUnheardMessages(app: Fauxqs['app'], sqsStore: Fauxqs['sq
     done()
   })
 }
+
+/** SQS takes every character of XML 1.0. fauxqs forgets those beyond the first 65,536, and with them every emoji. */
+export function allowAllCharacters(refused: RegExp): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what SQS names.
+  const really = /[^\x09\x0A\x0D\x20-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u
+  refused.test = text => really.test(text)
+}
