@@ -142,6 +142,21 @@ test('a budget for ten of fifty jobs calls ten; when it is raised, the rest', { 
   expect(Object.keys(day ?? {}).filter(name => name.startsWith('hold#'))).toEqual([])
 })
 
+test('money of a job whose function is killed comes back to it: it is done, and paid for once', {
+  timeout: 60_000,
+}, async () => {
+  await using darkroom = await openDarkroom({ clockFactor: 120 })
+  await settle(darkroom, { dailyBudgetUsd: 0.05 })
+  darkroom.gemini.control.fail({ fault: 'hang', times: 1 })
+  await sendMany(darkroom, ['killed-0'])
+  await until('the call hangs', () => darkroom.gemini.calls.length === 1)
+  expect(darkroom.stack.lambda.kill('job')).toHaveLength(1)
+  const { cost } = await darkroom.result('jobs/killed-0/')
+  const day = await darkroom.item('budget#all', pacificDay(darkroom.stack.clock.now()))
+  expect(Number(day?.committedMicroUsd) / 1e6).toBeCloseTo(cost.usd, 5)
+  expect(await darkroom.row('killed-0')).toMatchObject({ status: 'done', calls: 2, claim: 2 })
+})
+
 test("a recipe's spent budget holds up nobody else, and when the day turns in California the rest are called", {
   timeout: 120_000,
 }, async () => {
