@@ -263,7 +263,7 @@ export const ERRORS = {
   ERR_SETTINGS_INVALID: {
     remedy: 'repair',
     means:
-      'settings.json in the recipes bucket is faulty, and a function that has just started knows no good one: there would be no budget.',
+      'The settings.json in the recipes bucket is faulty, and a function that has just started knows no good one: there would be no budget.',
     todo: 'Correct the fields that the message names. Jobs wait for it and then run by themselves.',
   },
   ERR_CONFIG_INVALID: {
