@@ -46,6 +46,21 @@ export const ERRORS = {
     means: 'The operation or the model takes another number of inputs, or other roles.',
     todo: 'Send as many inputs as the message says.',
   },
+  ERR_JOB_SESSION_BATCH: {
+    remedy: 'change',
+    means: 'The job names a `session` and `lane: batch`. A turn needs the turn before it, and a batch has no order.',
+    todo: 'Leave one of the two out.',
+  },
+  ERR_SESSION_BUSY: {
+    remedy: 'wait',
+    means: 'An earlier turn of the session is not over.',
+    todo: 'Nothing: the job runs when the turns before it are over.',
+  },
+  ERR_SESSION_FULL: {
+    remedy: 'change',
+    means: 'A thousand turns of the session wait already.',
+    todo: 'Send the job again when some of them are over, or use another session.',
+  },
   ERR_JOB_WAITED_TOO_LONG: {
     remedy: 'change',
     means: 'The job waited longer than `maxWaitHours` allows; the message names the last reason.',
@@ -190,6 +205,11 @@ export const ERRORS = {
     remedy: 'wait',
     means: 'Gemini did not answer in the time that was left.',
     todo: 'Nothing: the job is tried again. Google may bill the call that was given up.',
+  },
+  ERR_GEMINI_FILE_LOST: {
+    remedy: 'wait',
+    means: "Google no longer has a file that was uploaded for the job, or won't say.",
+    todo: 'Nothing: the file is uploaded again.',
   },
   ERR_GEMINI_NO_ANSWER: {
     remedy: 'change',
