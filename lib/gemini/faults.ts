@@ -32,6 +32,11 @@ type Row = { matches: (status: number, error: GoogleError) => boolean; code: Cod
 /** First row that matches decides. Statuses and reasons as documented on Google's troubleshooting page, 2026-11. */
 const ROWS: readonly Row[] = [
   { code: 'ERR_GEMINI_KEY', matches: (_, e) => e.details.some(d => d.reason === 'API_KEY_INVALID') },
+  // Google's words for a file that expired, was deleted or is another project's; the key is as good as before.
+  {
+    code: 'ERR_GEMINI_FILE_LOST',
+    matches: (status, e) => status === 403 && /permission to access the file\b/i.test(e.message ?? ''),
+  },
   { code: 'ERR_GEMINI_KEY', matches: status => status === 401 || status === 403 },
   { code: 'ERR_GEMINI_ACCOUNT', matches: (status, e) => status === 400 && e.status === 'FAILED_PRECONDITION' },
   { code: 'ERR_MODEL_GONE', matches: (status, e) => status === 404 && isGoogles(e) },

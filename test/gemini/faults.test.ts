@@ -24,6 +24,16 @@ describe('what Google answers, and whose move it is', () => {
   test.each<[string, number, Wire | string, string, string]>([
     ['a wrong key', 400, { status: 'INVALID_ARGUMENT', details: [keyInvalid] }, 'ERR_GEMINI_KEY', 'repair'],
     ['no key', 401, { status: 'UNAUTHENTICATED' }, 'ERR_GEMINI_KEY', 'repair'],
+    [
+      'a file that is gone, or another’s',
+      403,
+      {
+        status: 'PERMISSION_DENIED',
+        message: 'You do not have permission to access the File abc or it may not exist.',
+      },
+      'ERR_GEMINI_FILE_LOST',
+      'wait',
+    ],
     ['a leaked or restricted key', 403, { status: 'PERMISSION_DENIED' }, 'ERR_GEMINI_KEY', 'repair'],
     ['no billing, or a country', 400, { status: 'FAILED_PRECONDITION' }, 'ERR_GEMINI_ACCOUNT', 'repair'],
     ['a faulty request', 400, { status: 'INVALID_ARGUMENT' }, 'ERR_GEMINI_REQUEST', 'change'],

@@ -44,7 +44,10 @@ const STEPS: Readonly<Record<string, Step>> = {
     return final(visit.files, id)
   },
   finalize: ({ files }, id) => final(files, id),
-  query: ({ files }, id) => active(files, id),
+  query: ({ files }, id) => {
+    const done = files.finished(id)
+    return done ? jsonReply({ file: done.file }, 200, progress('final', done.sizeBytes)) : active(files, id)
+  },
   cancel: ({ files }, id) => {
     files.dropUpload(id)
     return jsonReply({}, 200, { 'x-goog-upload-status': 'cancelled' })

@@ -23,6 +23,8 @@ export type Files = ReturnType<typeof createFiles>
 export function createFiles(now: () => number, uriOf: (name: string) => string) {
   const files = new Map<string, Kept>()
   const uploads = new Map<string, Upload>()
+  /** Files by the upload that they came by: who lost the last answer can ask for it again. */
+  const finished = new Map<string, { name: string; sizeBytes: number }>()
 
   const find = (name: string): Kept => {
     const kept = files.get(name)
@@ -64,6 +66,11 @@ export function createFiles(now: () => number, uriOf: (name: string) => string) 
       uploads.set(id, { ...file, name, chunks: [], receivedBytes: 0, announcedBytes: file.sizeBytes })
       return id
     },
+    /** The file that an upload became, or `undefined` while it goes on. */
+    finished: (id: string) => {
+      const done = finished.get(id)
+      return done && { file: describe(done.name, find(done.name), uriOf(done.name)), sizeBytes: done.sizeBytes }
+    },
     receivedBytes: (id: string) => uploading(id).receivedBytes,
     addChunk(id: string, offset: number, chunk: Buffer): void {
       const upload = uploading(id)
@@ -77,6 +84,7 @@ export function createFiles(now: () => number, uriOf: (name: string) => string) 
       if (receivedBytes !== announcedBytes)
         throw invalid(`Upload has ${receivedBytes} bytes, ${announcedBytes} were announced.`)
       uploads.delete(id)
+      finished.set(id, { name, sizeBytes: receivedBytes })
       keep(name, { bytes: Buffer.concat(chunks), mimeType, ...(displayName !== undefined && { displayName }) })
       return describe(name, find(name), uriOf(name))
     },
