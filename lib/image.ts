@@ -9,7 +9,10 @@ export const IMAGE_TYPES = {
 } as const satisfies Record<string, Format>
 
 export type ImageType = keyof typeof IMAGE_TYPES
-type Format = { extension: string; matches: (bytes: Buffer) => boolean; read: (bytes: Buffer) => Header }
+type Format = { extension: string; matches: (bytes: Buffer) => boolean; read: (bytes: Buffer, file: Ends) => Header }
+
+/** What is known of a file of which only the first bytes are at hand: how long it is, and its last bytes. */
+export type Ends = { sizeBytes: number; tail: Buffer }
 
 /** `turned`: shown with width and height exchanged (EXIF orientation 5–8; HEIF rotations of 90° and 270°). */
 type Header = { width: number; height: number; turned: boolean; whole: boolean }
@@ -21,11 +24,16 @@ export type Inspection =
 
 /** Believes the bytes, whatever a name or a header says. Never throws. */
 export function inspectImage(bytes: Uint8Array): Inspection {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return inspectEnds(bytes, { sizeBytes: bytes.length, tail: NOTHING })
+}
+
+/** The same for a file of which only the beginning and the end are at hand: what they don't show whole may still be so. */
+export function inspectEnds(head: Uint8Array, ends: Ends): Inspection {
+  const buffer = Buffer.from(head.buffer, head.byteOffset, head.byteLength)
   if (buffer.length === 0) return { fault: 'empty', detail: 'it has no bytes' }
   const mimeType = sniffImage(buffer)
   if (!mimeType) return { fault: 'not-an-image', detail: `its first bytes are ${showBytes(buffer)}` }
-  const header = tryRead(() => IMAGE_TYPES[mimeType].read(buffer))
+  const header = tryRead(() => IMAGE_TYPES[mimeType].read(buffer, ends))
   if (!header) return { fault: 'damaged', detail: `its ${mimeType} header cannot be read` }
   const { width, height, turned, whole } = header
   if (width === 0 || height === 0) return { fault: 'damaged', detail: `its header says ${width}×${height} pixels` }
@@ -34,6 +42,8 @@ export function inspectImage(bytes: Uint8Array): Inspection {
     ? { fault: undefined, mimeType, width: height, height: width }
     : { fault: undefined, mimeType, width, height }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 /** The type that the first bytes show, or `undefined`. */
 export function sniffImage(buffer: Buffer): ImageType | undefined {
@@ -62,9 +72,16 @@ function isPng(b: Buffer): boolean {
   return b.subarray(0, 8).equals(Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'))
 }
 
-function readPng(b: Buffer): Header {
+const END_OF_PNG = Buffer.from('\0\0\0\0IEND\xae\x42\x60\x82', 'latin1')
+
+function readPng(b: Buffer, { tail }: Ends): Header {
   if (b.toString('latin1', 12, 16) !== 'IHDR') throw new BadHeader()
-  const header = { width: b.readUInt32BE(16), height: b.readUInt32BE(20), turned: false, whole: false }
+  const header = {
+    width: b.readUInt32BE(16),
+    height: b.readUInt32BE(20),
+    turned: false,
+    whole: tail.includes(END_OF_PNG),
+  }
   for (let at = 8; at + 12 <= b.length; ) {
     const length = b.readUInt32BE(at)
     const type = b.toString('latin1', at + 4, at + 8)
@@ -82,7 +99,7 @@ function isJpeg(b: Buffer): boolean {
 const START_OF_SCAN = 0xda
 const END_OF_IMAGE = Buffer.from([0xff, 0xd9])
 
-function readJpeg(b: Buffer): Header {
+function readJpeg(b: Buffer, { tail }: Ends): Header {
   const header = { width: 0, height: 0, turned: false, whole: false }
   for (let at = 2; at + 4 <= b.length; ) {
     if (b[at] !== 0xff) throw new BadHeader()
@@ -93,7 +110,7 @@ function readJpeg(b: Buffer): Header {
     }
     if (marker === START_OF_SCAN) {
       // Phones append gain maps and trailers, so the end of the image need not be the end of the file.
-      header.whole = b.lastIndexOf(END_OF_IMAGE) > at
+      header.whole = b.lastIndexOf(END_OF_IMAGE) > at || tail.includes(END_OF_IMAGE)
       break
     }
     const length = b.readUInt16BE(at + 2)
@@ -118,8 +135,8 @@ function isWebp(b: Buffer): boolean {
   return b.toString('latin1', 0, 4) === 'RIFF' && b.toString('latin1', 8, 15) === 'WEBPVP8'
 }
 
-function readWebp(b: Buffer): Header {
-  const header = { ...webpPixels(b), turned: false, whole: b.readUInt32LE(4) + 8 <= b.length }
+function readWebp(b: Buffer, { sizeBytes }: Ends): Header {
+  const header = { ...webpPixels(b), turned: false, whole: b.readUInt32LE(4) + 8 <= sizeBytes }
   for (let at = 12; at + 8 <= b.length; ) {
     const length = b.readUInt32LE(at + 4)
     if (b.toString('latin1', at, at + 4) === 'EXIF') header.turned = isTurned(b.subarray(at + 8, at + 8 + length))
@@ -187,7 +204,7 @@ function boxesIn(b: Buffer, from: number, to: number): Box[] {
 }
 
 /** The primary item's `ispe` (pixels) and `irot` (quarter turns), by way of `pitm`, `ipma` and `ipco` (ISO/IEC 23008-12). */
-function readHeif(b: Buffer): Header {
+function readHeif(b: Buffer, { sizeBytes }: Ends): Header {
   const top = boxesIn(b, 0, b.length)
   const meta = find(top, 'meta')
   const inMeta = boxesIn(b, meta.start + 4, meta.end)
@@ -204,7 +221,7 @@ function readHeif(b: Buffer): Header {
     width: b.readUInt32BE(pixels.start + 4),
     height: b.readUInt32BE(pixels.start + 8),
     turned: rotation !== undefined && (b.readUInt8(rotation.start) & 1) === 1,
-    whole: holdsPixels(top, inMeta) && top.every(box => box.end <= b.length),
+    whole: holdsPixels(top, inMeta) && top.every(box => box.end <= sizeBytes),
   }
 }
 

@@ -40,6 +40,18 @@ export function createStorage(s3: S3Client) {
     })
   }
 
+  async function get(uri: string, pin: Pin | undefined, Range?: string) {
+    const { Bucket, Key } = splitUri(uri)
+    const IfMatch = pin && !pin.versionId ? `"${pin.etag}"` : undefined
+    const command = new GetObjectCommand({ Bucket, Key, VersionId: pin?.versionId, IfMatch, Range })
+    const call = () => s3.send(command)
+    const object = await unlessMissing(`s3:GetObject on ${uri}`, call).catch((error: unknown) => {
+      if (statusOf(error) !== 412) throw error
+      throw new EditError('ERR_INPUT_CHANGED', `${uri} was overwritten while its job was under way`, { cause: error })
+    })
+    return object?.Body
+  }
+
   return {
     /** Size, ETag, version and metadata, or `undefined` if there is no such object. */
     async head(uri: string, versionId?: string): Promise<ObjectFacts | undefined> {
@@ -55,23 +67,23 @@ export function createStorage(s3: S3Client) {
       }
     },
 
-    /** The object's bytes, as they were pinned; `ERR_INPUT_CHANGED` when those are gone. */
-    async read(uri: string, pin?: Pin): Promise<Buffer | undefined> {
-      const { Bucket, Key } = splitUri(uri)
-      const command = new GetObjectCommand({
-        Bucket,
-        Key,
-        VersionId: pin?.versionId,
-        IfMatch: pin && !pin.versionId ? `"${pin.etag}"` : undefined,
-      })
-      const object = await unlessMissing(`s3:GetObject on ${uri}`, () => s3.send(command)).catch((error: unknown) => {
-        if (statusOf(error) !== 412) throw error
-        throw new EditError('ERR_INPUT_CHANGED', `${uri} was overwritten while its job was under way`, { cause: error })
-      })
-      if (!object?.Body) return undefined
-      const body = object.Body
+    /** The object's bytes, or those of `range` (first and last offset, both taken), as they were pinned; `ERR_INPUT_CHANGED` when those are gone. */
+    async read(uri: string, pin?: Pin, range?: readonly [first: number, last: number]): Promise<Buffer | undefined> {
+      const body = await get(uri, pin, range && `bytes=${range.join('-')}`)
+      if (!body) return undefined
       const bytes = await callAws(`s3:GetObject on ${uri}`, () => body.transformToByteArray())
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    },
+
+    /** The same bytes as they come, none of them held. */
+    async *stream(uri: string, pin?: Pin): AsyncGenerator<Uint8Array, void> {
+      const body = await get(uri, pin)
+      if (!body) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} does not exist any more`)
+      try {
+        yield* body as AsyncIterable<Uint8Array>
+      } catch (error) {
+        throw toAwsFault(error, `s3:GetObject on ${uri}`)
+      }
     },
 
     /** The first thousand keys of a bucket that begin so. */
