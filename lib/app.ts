@@ -11,16 +11,18 @@ import { createJsonReader } from './aws/json.ts'
 import { createLatest } from './aws/latest.ts'
 import { createLedger } from './aws/ledger.ts'
 import { createPace } from './aws/pace.ts'
-import { createQueue, type Delivery, type Open } from './aws/queue.ts'
+import { createQueue, createSendAgain, type Delivery, type Open } from './aws/queue.ts'
 import { createRecipeBucket } from './aws/recipe-bucket.ts'
 import { createRows } from './aws/rows.ts'
 import { createSecret } from './aws/secrets.ts'
+import { createSessions } from './aws/sessions.ts'
 import { createStorage } from './aws/storage.ts'
 import { createTopic } from './aws/topic.ts'
 import { readConfig } from './config.ts'
 import { createEdit } from './edit.ts'
 import { EditError } from './errors.ts'
 import { createGemini } from './gemini/client.ts'
+import { createGeminiFiles } from './gemini/files.ts'
 import { type Intake, openJobMessage, openUpload } from './intake.ts'
 import { parseJson } from './job.ts'
 import { createLog } from './log.ts'
@@ -52,16 +54,20 @@ export function createApp(env: Record<string, string | undefined>) {
   })
   const dynamodb = new DynamoDBClient(CLIENT)
   const rows = createRows(dynamodb, config.ledgerTable)
+  const google = { apiKey, baseUrl: config.gemini.baseUrl, now }
   const edit = createEdit({
     ledger: createLedger(dynamodb, config.ledgerTable, now),
     gates: createGates(rows, now),
     pace: createPace(rows, now),
     budgets: createBudgets(rows, now),
+    sessions: createSessions(dynamodb, config.ledgerTable, now),
+    sendAgain: createSendAgain(sqs),
     storage,
     recipes,
     latest: createLatest(s3),
     topic: createTopic(new SNSClient(CLIENT), config.resultsTopicArn),
-    gemini: createGemini({ apiKey, baseUrl: config.gemini.baseUrl, now }),
+    gemini: createGemini(google),
+    files: createGeminiFiles(google),
     resultsBucket: config.buckets.results,
     inputBuckets: config.inputBuckets,
     now,
@@ -77,12 +83,12 @@ export function createApp(env: Record<string, string | undefined>) {
     const queue = createQueue(sqs, url, { log, now })
     return (event, context) => {
       const deadlineAt = now() + context.getRemainingTimeInMillis()
-      const toDelivery = ({ intake, body }: { intake: Intake; body: string }): Delivery => ({
+      const toDelivery = ({ intake, body }: { intake: Intake; body: string }, messageId: string): Delivery => ({
         id: intake.id,
         body,
-        run: () => edit(intake, { deadlineAt }),
+        run: () => edit({ ...intake, message: { queueUrl: url, body, messageId } }, { deadlineAt }),
       })
-      return queue.consume(event, (body, travels) => open(body, travels).map(toDelivery))
+      return queue.consume(event, (body, travels) => open(body, travels).map(job => toDelivery(job, travels.messageId)))
     }
   }
 

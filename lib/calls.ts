@@ -1,5 +1,4 @@
 import { type Applicant, admit, comeToSlot, looksAtAws, openGates, report, reserve, settle } from './admission.ts'
-import type { Input } from './aws/inputs.ts'
 import type { Claim, Ledger } from './aws/ledger.ts'
 import type { Storage } from './aws/storage.ts'
 import type { Settings } from './config.ts'
@@ -9,6 +8,8 @@ import type { Gemini, RawReply } from './gemini/client.ts'
 import { buildRequest, buildWordsRequest } from './gemini/request.ts'
 import { readReply } from './gemini/response.ts'
 import { type Grounding, groundingWish } from './grounding.ts'
+import { replyKey } from './history.ts'
+import type { Brought, Material } from './material.ts'
 import { succeed } from './models.ts'
 import { answeringModel, type Plan, planWords, replan, settleRatio, type WordsPlan } from './plan.ts'
 import { type Attempt, judgeReply, type Verdict } from './result.ts'
@@ -47,10 +48,6 @@ const CALL_NEEDS_MS = 120_000
 const SAVE_NEEDS_MS = 20_000
 /** Calls that end without an answer may be billed, and something is wrong: this many are enough. */
 const UNANSWERED_LIMIT = 5
-
-export function replyKey(folder: string, attempt: number): string {
-  return `${folder}/response-${attempt}.json`
-}
 
 /** Replies that earlier claims paid for and kept; one with pictures is never asked for again. */
 export async function readKept(desk: Desk, plan: Plan): Promise<void> {
@@ -106,19 +103,19 @@ export function findLate(
 }
 
 /** The first reply with pictures: one that was kept, or a new one. Throws what the replies or the way there ended with. */
-export function askForPictures(desk: Desk, plan: Plan, inputs: () => Promise<Input[]>): Promise<Pictured> {
-  return ask(desk, plan, inputs, hasPictures)
+export function askForPictures(desk: Desk, plan: Plan, material: Material): Promise<Pictured> {
+  return ask(desk, plan, material, hasPictures)
 }
 
 /** The first reply with the words that were asked for, as `askForPictures`. */
-export function askForWords(desk: Desk, plan: WordsPlan, inputs: () => Promise<Input[]>): Promise<Worded> {
-  return ask(desk, plan, inputs, hasWords)
+export function askForWords(desk: Desk, plan: WordsPlan, material: Material): Promise<Worded> {
+  return ask(desk, plan, material, hasWords)
 }
 
 async function ask<Good extends JudgedReply>(
   desk: Desk,
   plan: Plan,
-  inputs: () => Promise<Input[]>,
+  material: Material,
   isGood: (reply: JudgedReply) => reply is Good,
 ): Promise<Good> {
   let current = plan
@@ -126,7 +123,7 @@ async function ask<Good extends JudgedReply>(
     const best = desk.replies.find(isGood)
     if (best) return best
     refuseHopeless(desk.replies.filter(reply => Boolean(reply.plan.words) === Boolean(plan.words)))
-    const reply = await retry(() => callOnce(desk, current, inputs), {
+    const reply = await retry(() => callOnce(desk, current, material), {
       timeLeftMs: () => desk.deadlineAt - desk.now() - CALL_NEEDS_MS - SAVE_NEEDS_MS,
     }).catch((error: unknown) => {
       if (!(error instanceof EditError && error.code === 'ERR_MODEL_GONE') || current !== plan || plan.words)
@@ -156,13 +153,13 @@ function refuseHopeless(replies: JudgedReply[]): void {
 const SOFT_LIMIT = 3
 
 /** One paid call: admitted and counted before it is made, its reply kept before anything is made of it. */
-async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[]>): Promise<RawReply> {
+async function callOnce(desk: Desk, plan: Plan, material: Material): Promise<RawReply> {
   const { claim, ledger, deadlineAt, now } = desk
   refuseEndless(claim)
   const late = findLate(claim, desk.settings, now(), claim.waitReason ?? 'a long queue')
   if (late) throw late
   const slotAt = await admit(desk, plan)
-  const inputs = await readInputs()
+  const brought = await material.bring(plan)
   await comeToSlot(desk, plan, slotAt)
   const timeoutMs = deadlineAt - now() - SAVE_NEEDS_MS
   if (timeoutMs < CALL_NEEDS_MS)
@@ -173,8 +170,10 @@ async function callOnce(desk: Desk, plan: Plan, readInputs: () => Promise<Input[
   await makeSure(desk, plan)
   const hold = await reserve(desk, plan)
   const pinned = plan.words ? plan.job : { ...plan.job, model: plan.requested }
-  await ledger.attempt(claim, { job: JSON.stringify(pinned), inputs: inputs.map(input => input.facts), hold })
-  return call(desk, plan, inputs, timeoutMs)
+  const { session } = brought
+  const inputs = brought.inputs.map(input => input.facts)
+  await ledger.attempt(claim, { job: JSON.stringify(pinned), inputs, session, hold })
+  return call(desk, plan, material, brought, timeoutMs)
 }
 
 /** What would go wrong after the call is tried before it: a missing permission costs nothing then. */
@@ -187,9 +186,15 @@ async function makeSure(desk: Desk, { modelId }: Plan): Promise<void> {
   })
 }
 
-async function call(desk: Desk, plan: Plan, inputs: Input[], timeoutMs: number): Promise<RawReply> {
+async function call(
+  desk: Desk,
+  plan: Plan,
+  material: Material,
+  { inputs, history }: Brought,
+  timeoutMs: number,
+): Promise<RawReply> {
   const { claim, gemini, now } = desk
-  const images = inputs.map(({ bytes, facts, role }) => ({ bytes, mimeType: facts.mimeType, role }))
+  const images = inputs.map(input => ({ ...input, mimeType: input.facts.mimeType }))
   const begunAt = now()
   const end = (outcome: string) => {
     const at = new Date(begunAt).toISOString()
@@ -198,7 +203,7 @@ async function call(desk: Desk, plan: Plan, inputs: Input[], timeoutMs: number):
   const { job } = settleRatio(plan, claim.inputs ?? [])
   const request = plan.words
     ? buildWordsRequest(plan.modelId, plan.words)
-    : buildRequest(plan.modelId, job, plan.prompt, images)
+    : buildRequest(plan.modelId, job, plan.prompt, images, history)
   let reply: RawReply | undefined
   try {
     reply = await gemini.generate(request, { timeoutMs })
@@ -206,6 +211,7 @@ async function call(desk: Desk, plan: Plan, inputs: Input[], timeoutMs: number):
   } catch (error) {
     const outcome = reply ? LOST : error instanceof EditError ? error.code : 'ERR_INTERNAL'
     end(outcome)
+    if (outcome === 'ERR_GEMINI_FILE_LOST') await material.forgetFiles()
     await settle(desk, claim.hold, usdOf(desk, plan, reply, outcome)).catch(() => undefined)
     throw await report(desk, error, { modelId: plan.modelId, begunAt })
   }

@@ -1,10 +1,9 @@
 import { type Limits, openGates, report } from './admission.ts'
 import { PROBE_MS } from './aws/gates.ts'
-import { readInputs } from './aws/inputs.ts'
 import type { Latest } from './aws/latest.ts'
 import { type Claim, type Ledger, LostClaim } from './aws/ledger.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
-import { type Pin, type Storage, toFolder } from './aws/storage.ts'
+import { type Storage, toFolder } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
 import { askForPictures, type Desk, findLate, isoDay, readKept } from './calls.ts'
 import { DEFAULT_SETTINGS, type Settings } from './config.ts'
@@ -22,28 +21,30 @@ import {
   writeResult,
 } from './finish.ts'
 import type { Gemini } from './gemini/client.ts'
-import { fitsInline } from './gemini/request.ts'
+import type { GeminiFiles } from './gemini/files.ts'
 import { toResultGrounding } from './grounding.ts'
 import type { Intake } from './intake.ts'
 import { type Job, parseJob } from './job.ts'
 import type { Log } from './log.ts'
+import { openMaterial, removeFiles } from './material.ts'
 import { makePlan } from './plan.ts'
-import { type InputFacts, type Result, toResultError } from './result.ts'
+import { type Result, toResultError } from './result.ts'
 import { backoffMs } from './retry.ts'
-import { withWordsGrounding, writeWords } from './words-first.ts'
+import { type Lines, leaveLine, takeTurn, toFreshWarning } from './session.ts'
+import { refuseEarly, withWordsGrounding, writeWords } from './words-first.ts'
 
-export type Deps = Limits & {
-  ledger: Ledger
-  storage: Storage
-  latest: Latest
-  topic: Topic
-  recipes: RecipeBucket
-  gemini: Gemini
-  resultsBucket: string
-  inputBuckets: readonly string[]
-  now: () => number
-  log: Pick<Log, 'info' | 'warn' | 'error'>
-}
+export type Deps = Limits &
+  Lines & {
+    storage: Storage
+    latest: Latest
+    topic: Topic
+    recipes: RecipeBucket
+    gemini: Gemini
+    files: GeminiFiles
+    resultsBucket: string
+    inputBuckets: readonly string[]
+    log: Pick<Log, 'info' | 'warn' | 'error'>
+  }
 
 /** The clocks of AWS's machines agree to well below this; Lambda's kill comes before a lease that ends this much later. */
 const LEASE_MARGIN_MS = 10_000
@@ -133,35 +134,38 @@ async function work(deps: Deps, settings: Settings, claim: Claim, intake: Intake
   return ended
 }
 
-/** Also of a job that an owner before had brought to its `result.json` and no further. */
+/**
+ * Tells that a job is over, also one that an owner before had brought to its `result.json` and no further, and then lets go of
+ * what it held: its place in a line, its files at Google.
+ */
 async function end(deps: Deps, claim: Claim, folder: string, result: Result): Promise<Ended> {
   const ended = await announce(deps, claim, folder, result)
   deps.log.info('job over', toLogLine(result))
+  const { session } = result.job
+  const resultUri = result.status === 'done' ? `s3://${deps.resultsBucket}/${resultKey(folder)}` : undefined
+  if (session !== undefined) await leaveLine(deps, session, claim.id, resultUri)
+  await removeFiles(deps.files, claim, deps.log)
   return ended
 }
 
 /** The middle of the flow: what it learns on the way is in the draft also when it throws. */
 async function produce(deps: Deps, desk: Desk, intake: Intake, given: Job, draft: Result): Promise<Files> {
   const { claim, folder, now } = desk
-  const readOnce = once(async () => {
-    const startedAt = now()
-    const pins = claim.inputs ? toPins(claim.inputs) : intake.pins
-    const inputs = await readInputs(deps.storage, given.inputs, {
-      allowedBuckets: deps.inputBuckets,
-      pins,
-      fits: fitsInline,
-    })
-    draft.inputs = inputs.map(input => input.facts)
-    draft.timing.inputsMs = now() - startedAt
-    return inputs
-  })
-  const job = await writeWords(desk, given, readOnce)
-  const plan = makePlan(job, desk.settings, isoDay(now()))
+  const { session } = given
+  if (session !== undefined) refuseEarly(given, desk.settings, isoDay(now()))
+  const turn = session === undefined ? undefined : await takeTurn(deps, claim, session, intake.message)
+  draft.session = turn?.facts
+  const timeLeftMs = () => desk.deadlineAt - now()
+  const material = await openMaterial({ ...deps, claim, pins: intake.pins, timeLeftMs }, given, turn, draft)
+  const job = await writeWords(desk, given, material)
+  const plan = { ...makePlan(job, desk.settings, isoDay(now())), base: material.base }
   draft.job = { ...job, id: claim.id, prompt: plan.prompt }
   draft.model = { requested: plan.requested, used: plan.modelId }
   draft.warnings.push(...plan.warnings)
   await readKept(desk, plan)
-  const { verdict, plan: ran, version, ...reply } = await askForPictures(desk, plan, readOnce)
+  const { verdict, plan: ran, version, ...reply } = await askForPictures(desk, plan, material)
+  draft.session = claim.session ?? draft.session
+  if (draft.session?.fresh !== undefined) draft.warnings.push(toFreshWarning(draft.session))
   draft.job.imageConfig = ran.job.imageConfig
   draft.model = { requested: plan.requested, used: ran.modelId, version }
   const { grounding, warnings } = withWordsGrounding(desk.replies, reply.grounding)
@@ -171,10 +175,6 @@ async function produce(deps: Deps, desk: Desk, intake: Intake, given: Job, draft
   draft.grounding = toResultGrounding(grounding)
   draft.text = wordsIn(verdict.markdown)
   return [...files, ...toAttributionFiles(folder, verdict.pictures, grounding)]
-}
-
-function toPins(inputs: InputFacts[]): Map<string, Pin> {
-  return new Map(inputs.map(({ uri, etag, versionId }) => [uri, { etag, versionId }]))
 }
 
 /** The error that ends the job, or `undefined` when it is not over: nobody can change a `wait`, but it may have lasted too long. */
@@ -213,16 +213,4 @@ function delayOf(error: unknown, claim: Claim): number {
   return error.retryAfterMs === undefined
     ? backoffMs(claim.number)
     : error.retryAfterMs + Math.ceil(Math.random() * Math.min(error.retryAfterMs / 10, LONGEST_JITTER_MS))
-}
-
-/** Reads when first asked, and again after a failure. */
-function once<T>(read: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | undefined
-  return () => {
-    running ??= read().catch((error: unknown) => {
-      running = undefined
-      throw error
-    })
-    return running
-  }
 }

@@ -1,6 +1,7 @@
 import type { UploadNotice } from './aws/events.ts'
 import { toUploadId } from './aws/events.ts'
 import { asInput } from './aws/inputs.ts'
+import type { JobMessage } from './aws/ledger.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import type { Pin, Storage } from './aws/storage.ts'
 import { EditError } from './errors.ts'
@@ -25,6 +26,8 @@ export type Intake = {
   recipe?: string
   /** Versions that the event itself named. */
   pins: ReadonlyMap<string, Pin>
+  /** The message that it came by. */
+  message?: JobMessage
   read: () => Promise<Job>
 }
 

@@ -17,13 +17,16 @@ export type Plan = {
   warnings: string[]
   /** Set where a text model is asked for words, and not for a picture. */
   words?: WordsAsk
+  /** The pixels of the picture that a session's turn goes on from. */
+  base?: { width: number; height: number }
 }
 
 /** Refuses what can be refused before a byte is read or a cent is spent. `today` is YYYY-MM-DD. */
 export function makePlan(job: Job, settings: Settings, today: string): Plan {
   refuseUnserved(job)
   const prompt = buildPrompt(job)
-  checkInputs(job.operation, job.inputs.length)
+  // A turn may go on from the last picture; how many inputs it has is known when its turn has come.
+  if (job.session === undefined) checkInputs(job.operation, job.inputs.length)
   const requested = job.model ?? settings.defaultModel ?? DEFAULT_MODEL
   const { id, model, warnings } = resolveModel(requested, settings.catalogue, today)
   return { job, prompt, requested, modelId: id, model, warnings: [...warnings, ...checkLimits(id, model, job)] }
@@ -63,23 +66,24 @@ export function replan(plan: Plan, next: { id: string; model: Model; warnings: s
 type Wish = { field: string; wished: (job: Job) => boolean }
 
 /** Fields of the schema that this version does not serve yet. */
-const UNSERVED: readonly Wish[] = [
-  { field: 'session', wished: job => job.session !== undefined },
-  { field: 'lane: batch', wished: job => job.lane === 'batch' },
-]
+const UNSERVED: readonly Wish[] = [{ field: 'lane: batch', wished: job => job.lane === 'batch' }]
 
 function refuseUnserved(job: Job): void {
+  if (job.session !== undefined && job.lane === 'batch') {
+    const message = `session ${job.session} can't go through the batch lane: each turn needs the answer to the one before`
+    throw new EditError('ERR_JOB_SESSION_BATCH', message)
+  }
   const fields = UNSERVED.filter(({ wished }) => wished(job)).map(({ field }) => field)
   if (fields.length > 0) throw new EditError('ERR_JOB_UNSUPPORTED', `this version does not serve: ${fields.join(', ')}`)
 }
 
 /**
- * An edit that names no ratio keeps that of its first input as people see it: phones store photos turned, with the turn in
+ * An edit that names no ratio keeps that of the picture that it goes on from, or of its first input as people see it: phones store photos turned, with the turn in
  * the metadata, and a model that overlooks it would answer with the wrong format.
  */
 export function settleRatio(plan: Plan, inputs: readonly InputFacts[]): Plan {
   const { job, model } = plan
-  const [first] = inputs
+  const first = plan.base ?? inputs[0]
   if (!first || plan.words || job.imageConfig?.aspectRatio || PROMPTS[job.operation].does !== 'edit') return plan
   const aspectRatio = nearestRatio(model, first.width, first.height)
   return { ...plan, job: { ...job, imageConfig: { ...job.imageConfig, aspectRatio } } }

@@ -39,6 +39,12 @@ export type ImageFacts = {
   sha256: string
 }
 
+/**
+ * A turn's place in its session. `continuesFrom` is the job whose picture it goes on from: with all that was said since the
+ * last fresh start, or, where `fresh` says why, with that picture alone.
+ */
+export type SessionFacts = { name: string; turn: number; continuesFrom?: string; fresh?: string }
+
 /** `result.json`: who sees it may rely on every file it names. */
 export type Result = {
   /** As it ran, with the prompt as sent; of a job that could not be read, the id alone. */
@@ -55,6 +61,7 @@ export type Result = {
   cost: { usd: number; lane: Lane; pricesAsOf?: string; searches?: { webQueries: number; usdAtMost: number } }
   attempts: Attempt[]
   timing: { firstSeenAt: string; startedAt: string; endedAt: string; inputsMs: number; modelMs: number }
+  session?: SessionFacts
   labels?: string[]
   warnings: string[]
 }

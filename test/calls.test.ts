@@ -1,16 +1,20 @@
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
+import { SQSClient } from '@aws-sdk/client-sqs'
 import { mockClient } from 'aws-sdk-client-mock'
 import { expect, onTestFinished, test } from 'vitest'
 import { startDynalite } from '../infra/local/aws/dynalite.ts'
 import { createLatest } from '../lib/aws/latest.ts'
 import { createLedger } from '../lib/aws/ledger.ts'
+import { createSendAgain } from '../lib/aws/queue.ts'
 import { createRecipeBucket } from '../lib/aws/recipe-bucket.ts'
+import { createSessions } from '../lib/aws/sessions.ts'
 import { createStorage } from '../lib/aws/storage.ts'
 import { createTopic } from '../lib/aws/topic.ts'
 import { createEdit } from '../lib/edit.ts'
 import { createGemini } from '../lib/gemini/client.ts'
+import { createGeminiFiles } from '../lib/gemini/files.ts'
 import { openJobMessage } from '../lib/intake.ts'
 import { openLimits } from './helpers/limits.ts'
 
@@ -61,13 +65,17 @@ async function openReadOnly(refused: RegExp) {
     return Response.json({ candidates: [{ content: { parts: [picture] }, finishReason: 'STOP' }] })
   }
   const storage = createStorage(new S3Client())
+  const google = { apiKey: { read: async () => 'key', forget() {} }, fetch, now }
   const edit = createEdit({
     ledger: createLedger(dynamodb, 'ledger', now),
+    sessions: createSessions(dynamodb, 'ledger', now),
+    sendAgain: createSendAgain(new SQSClient()),
     storage,
     latest: createLatest(new S3Client()),
     topic: createTopic(new SNSClient(), 'arn:aws:sns:us-east-1:1:results'),
     recipes: createRecipeBucket(storage, 'recipes', now, () => undefined),
-    gemini: createGemini({ apiKey: { read: async () => 'key', forget() {} }, fetch, now }),
+    gemini: createGemini(google),
+    files: createGeminiFiles(google),
     resultsBucket: 'results',
     inputBuckets: [],
     now,

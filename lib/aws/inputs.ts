@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Code, EditError } from '../errors.ts'
-import { type Inspection, inspectImage } from '../image.ts'
+import { type ImageType, type Inspection, inspectEnds, inspectImage } from '../image.ts'
 import type { JobInput } from '../job.ts'
 import type { InputFacts } from '../result.ts'
 import { statusOf } from './faults.ts'
@@ -11,29 +11,44 @@ const INPUT_LIMIT_BYTES = 50_000_000
 /** The largest sensors of 2026 have 200 megapixels; a header that says more is a decompression bomb or nonsense. */
 const INPUT_LIMIT_PIXELS = 200_000_000
 
-export type Input = { facts: InputFacts; bytes: Buffer; role?: JobInput['role'] }
+/** An input with its bytes, or with the address under which they were sent ahead. */
+export type Input = { facts: InputFacts; role?: JobInput['role'] } & ({ bytes: Buffer } | { fileUri: string })
+
+/** An input that is too large to be held: `stream` gives its bytes, from the first one each time. */
+export type LargeInput = {
+  uri: string
+  etag: string
+  mimeType: ImageType
+  sizeBytes: number
+  stream: () => AsyncIterable<Uint8Array>
+}
 
 export type InputRules = {
   allowedBuckets: readonly string[]
   /** The version that a job began with, or that an upload's notice names, by URI. */
   pins: ReadonlyMap<string, Pin>
-  /** Whether inputs of these sizes fit into one request. */
-  fits: (sizesBytes: number[]) => boolean
+  /** Which inputs, by their sizes, go within the request. */
+  chooseInline: (sizesBytes: number[]) => boolean[]
+  /** Sends any other input ahead. */
+  send: (input: LargeInput) => Promise<{ fileUri: string; sha256: string }>
 }
 
 /** The inputs of a job, in order: each one's size is asked for before a byte is fetched, and what was asked for is what is fetched. */
 export async function readInputs(storage: Storage, inputs: readonly JobInput[], rules: InputRules): Promise<Input[]> {
   for (const { uri } of inputs) checkBucket(uri, rules.allowedBuckets)
   const heads = await Promise.all(inputs.map(({ uri }) => headInput(storage, uri, rules.pins.get(uri))))
-  const sizes = heads.map(head => head.sizeBytes)
-  if (!rules.fits(sizes)) {
-    const total = Math.round(sizes.reduce((sum, size) => sum + size, 0) / 1e6)
-    throw new EditError(
-      'ERR_INPUT_TOO_LARGE',
-      `the ${inputs.length} inputs together have ${total} MB: they don't fit into one request`,
-    )
+  const inline = rules.chooseInline(heads.map(head => head.sizeBytes))
+  const read: Input[] = []
+  await Promise.all(
+    inputs.map(async (input, at) => {
+      if (inline[at]) read[at] = await readInput(storage, input, heads[at] as ObjectFacts)
+    }),
+  )
+  // One after the other: each holds a piece of eight megabytes, and together they would hold no fewer bytes than inline.
+  for (const [at, input] of inputs.entries()) {
+    if (!inline[at]) read[at] = await sendInput(storage, input, heads[at] as ObjectFacts, rules.send)
   }
-  return Promise.all(inputs.map((input, index) => readInput(storage, input, heads[index] as ObjectFacts)))
+  return read
 }
 
 /** Refuses a bucket that inputs may not come from with `ERR_INPUT_BUCKET`. */
@@ -61,20 +76,58 @@ async function headInput(storage: Storage, uri: string, pin: Pin | undefined): P
 }
 
 async function readInput(storage: Storage, { uri, role }: JobInput, { etag, versionId }: ObjectFacts): Promise<Input> {
-  const bytes = await asInput(uri, storage.read(uri, { etag, versionId }))
-  if (!bytes) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} does not exist any more`)
-  const image = inspectImage(bytes)
+  const bytes = await readOrThrow(storage, uri, { etag, versionId })
+  const image = accept(uri, inspectImage(bytes))
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  return { facts: { uri, etag, versionId, sha256, ...image }, bytes, role }
+}
+
+async function sendInput(
+  storage: Storage,
+  { uri, role }: JobInput,
+  { etag, versionId, sizeBytes }: ObjectFacts,
+  send: InputRules['send'],
+): Promise<Input> {
+  const pin = { etag, versionId }
+  const image = accept(uri, await inspectLarge(storage, uri, pin, sizeBytes))
+  const { mimeType } = image
+  const { fileUri, sha256 } = await send({ uri, etag, mimeType, sizeBytes, stream: () => storage.stream(uri, pin) })
+  return { facts: { uri, etag, versionId, sha256, ...image }, fileUri, role }
+}
+
+/** Before the scan of a JPEG there may be profiles, previews and layers of some megabytes. */
+const HEAD_BYTES = 4 * 2 ** 20
+/** Trailers of cameras are shorter; what has a longer one is read whole. */
+const TAIL_BYTES = 2 ** 20
+
+/** Looks at both ends, and at the whole only if these don't show a whole image: a format may keep its header anywhere. */
+async function inspectLarge(storage: Storage, uri: string, pin: Pin, sizeBytes: number): Promise<Inspection> {
+  if (sizeBytes > HEAD_BYTES + TAIL_BYTES) {
+    const head = await readOrThrow(storage, uri, pin, [0, HEAD_BYTES - 1])
+    const tail = await readOrThrow(storage, uri, pin, [sizeBytes - TAIL_BYTES, sizeBytes - 1])
+    const image = inspectEnds(head, { sizeBytes, tail })
+    if (!image.fault) return image
+  }
+  return inspectImage(await readOrThrow(storage, uri, pin))
+}
+
+async function readOrThrow(...[storage, uri, ...rest]: [Storage, ...Parameters<Storage['read']>]): Promise<Buffer> {
+  const bytes = await asInput(uri, storage.read(uri, ...rest))
+  if (bytes) return bytes
+  throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} does not exist any more`)
+}
+
+type Pixels = { mimeType: ImageType; width: number; height: number }
+
+function accept(uri: string, image: Inspection): Pixels {
   if (image.fault) throw new EditError(FAULT_CODES[image.fault], `${uri} ${FAULT_WORDS[image.fault]}: ${image.detail}`)
   const { mimeType, width, height } = image
-  if (width * height > INPUT_LIMIT_PIXELS) {
-    const most = INPUT_LIMIT_PIXELS / 1e6
-    throw new EditError(
-      'ERR_INPUT_TOO_LARGE',
-      `${uri} has ${width}×${height} pixels: inputs are taken up to ${most} megapixels`,
-    )
-  }
-  const sha256 = createHash('sha256').update(bytes).digest('hex')
-  return { facts: { uri, etag, versionId, sha256, mimeType, width, height }, bytes, role }
+  if (width * height <= INPUT_LIMIT_PIXELS) return { mimeType, width, height }
+  const most = INPUT_LIMIT_PIXELS / 1e6
+  throw new EditError(
+    'ERR_INPUT_TOO_LARGE',
+    `${uri} has ${width}×${height} pixels: inputs are taken up to ${most} megapixels`,
+  )
 }
 
 /** Darkroom's own credentials are nothing that a sender could change. */

@@ -7,7 +7,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import type { Code } from '../errors.ts'
-import type { Attempt, InputFacts, Status } from '../result.ts'
+import type { Attempt, InputFacts, SessionFacts, Status } from '../result.ts'
 import type { Hold } from './budgets.ts'
 import { callAws } from './faults.ts'
 
@@ -49,7 +49,17 @@ export type Claim = {
   slot: { model: string; at: number } | undefined
   /** Money that the last call set aside, as far as the row knows: settling it again does no harm. */
   hold: Hold | undefined
+  /** How the last call continued its session. */
+  session: SessionFacts | undefined
+  /** Inputs that lie with Google for this job. */
+  files: SentFile[]
 }
+
+/** An input that was uploaded to Google: a retry uses it until it expires (epoch milliseconds). */
+export type SentFile = { uri: string; etag: string; sha256: string; name: string; fileUri: string; expiresAt: number }
+
+/** The message that a waiting job came by: sending it again wakes the job. */
+export type JobMessage = { queueUrl: string; body: string; messageId: string }
 
 export type ClaimOutcome =
   | { kind: 'claimed'; claim: Claim }
@@ -64,6 +74,7 @@ export type Ledger = ReturnType<typeof createLedger>
 /** Rows are forgotten after 90 days; from then on `result.json` decides. */
 const REMEMBERED_MS = 90 * 24 * 3600 * 1000
 const ATTEMPTS_KEPT = 30
+const MESSAGE_KEPT_BYTES = 150_000
 const OVER: readonly string[] = ['done', 'refused', 'failed'] satisfies Status[]
 
 /** What every write of an owner brings up to date: how its calls ended. */
@@ -150,16 +161,45 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
     },
 
     /** Counts a call before it is made, and pins what it is made of. The number names the reply that will be kept. */
-    async attempt(claim: Claim, pinned: { job: string; inputs: InputFacts[]; hold?: Hold }): Promise<void> {
+    async attempt(
+      claim: Claim,
+      pinned: { job: string; inputs: InputFacts[]; session?: SessionFacts; hold?: Hold },
+    ): Promise<void> {
       const calls = claim.calls + 1
-      await updateOwned(claim, `calls = :calls, job = :job, inputs = :inputs, moneyHeld = :hold, ${PROGRESS}`, {
+      const set = `calls = :calls, job = :job, inputs = :inputs, turn = :turn, moneyHeld = :hold, ${PROGRESS}`
+      await updateOwned(claim, set, {
         ':calls': calls,
         ':job': pinned.job,
         ':inputs': JSON.stringify(pinned.inputs),
+        ':turn': JSON.stringify(pinned.session ?? null),
         ':hold': JSON.stringify(pinned.hold ?? null),
         ...toProgress(claim),
       })
       Object.assign(claim, { calls, ...pinned, hold: pinned.hold })
+    },
+
+    /** Remembers what lies with Google for the job. */
+    async keepFiles(claim: Claim, files: SentFile[]): Promise<void> {
+      await updateOwned(claim, 'files = :files', { ':files': JSON.stringify(files) })
+      claim.files = files
+    },
+
+    /** Remembers how to wake the job once it waits. */
+    async keepMessage(claim: Claim, message: JobMessage): Promise<void> {
+      // A row has 400 KB; a job with a longer message is not woken and comes by itself.
+      if (Buffer.byteLength(message.body) > MESSAGE_KEPT_BYTES) return
+      await updateOwned(claim, 'message = :message', { ':message': JSON.stringify(message) })
+    },
+
+    /** Ends the wait of a job that waits for `reason`, and gives the message that brings it; `undefined` if there is none to wake. */
+    async wake(id: string, reason: Code): Promise<(JobMessage & { firstSeenAt: number }) | undefined> {
+      const item = await update(id, {
+        set: 'waitUntil = :zero',
+        condition: '#status = :waiting AND waitReason = :reason',
+        values: { ':zero': 0, ':waiting': 'waiting', ':reason': reason },
+      })
+      if (!item?.message?.S) return undefined
+      return { ...(JSON.parse(item.message.S) as JobMessage), firstSeenAt: Number(item.firstSeenAt?.N) }
     },
 
     /** Gives the job back until `until`, with the reason: no failure, and no claim. */
@@ -228,6 +268,8 @@ function toClaim(id: string, item: Item): Claim {
     inputs: item.inputs?.S ? (JSON.parse(item.inputs.S) as InputFacts[]) : undefined,
     slot: (JSON.parse(item.slot?.S ?? 'null') as Claim['slot'] | null) ?? undefined,
     hold: (JSON.parse(item.moneyHeld?.S ?? 'null') as Hold | null) ?? undefined,
+    session: (JSON.parse(item.turn?.S ?? 'null') as SessionFacts | null) ?? undefined,
+    files: JSON.parse(item.files?.S ?? '[]') as SentFile[],
   }
 }
 

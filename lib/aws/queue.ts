@@ -51,26 +51,8 @@ const REPAIR_MS = 60_000
  * Sent first and acknowledged after, so that a function that dies in between leaves two messages and never none.
  */
 export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOptions) {
-  async function send(
-    queueUrl: string,
-    body: string,
-    attributes: Record<string, string>,
-    delaySeconds: number,
-  ): Promise<void> {
-    const MessageAttributes = Object.fromEntries(
-      Object.entries(attributes).map(([name, value]): [string, MessageAttributeValue] => [
-        name,
-        { DataType: 'String', StringValue: value },
-      ]),
-    )
-    const command = new SendMessageCommand({
-      QueueUrl: queueUrl,
-      MessageBody: body,
-      DelaySeconds: delaySeconds,
-      MessageAttributes,
-    })
-    await callAws(`sqs:SendMessage on ${queueUrl}`, () => sqs.send(command))
-  }
+  const send = (queueUrl: string, body: string, attributes: Record<string, string>, delaySeconds: number) =>
+    sendMessage(sqs, queueUrl, body, attributes, delaySeconds)
 
   function sendAgain(
     { id, body }: Delivery,
@@ -174,6 +156,36 @@ export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOpti
       }
     },
   }
+}
+
+/** Sends the message of a job again at once, with the id and the first sending that it had. */
+export function createSendAgain(sqs: SQSClient) {
+  return (id: string, { queueUrl, body, ...first }: SentBefore) =>
+    sendMessage(sqs, queueUrl, body, toAttributes({ id, sends: 0, errors: 0, ...first }), 0)
+}
+
+type SentBefore = Pick<Travels, 'messageId' | 'firstSeenAt'> & { queueUrl: string; body: string }
+
+async function sendMessage(
+  sqs: SQSClient,
+  queueUrl: string,
+  body: string,
+  attributes: Record<string, string>,
+  delaySeconds: number,
+): Promise<void> {
+  const MessageAttributes = Object.fromEntries(
+    Object.entries(attributes).map(([name, value]): [string, MessageAttributeValue] => [
+      name,
+      { DataType: 'String', StringValue: value },
+    ]),
+  )
+  const command = new SendMessageCommand({
+    QueueUrl: queueUrl,
+    MessageBody: body,
+    DelaySeconds: delaySeconds,
+    MessageAttributes,
+  })
+  await callAws(`sqs:SendMessage on ${queueUrl}`, () => sqs.send(command))
 }
 
 /** The jobs in a message's body; throws `ERR_JOB_UNREADABLE` where it holds none. */

@@ -1,40 +1,70 @@
-import type { GenerateContentParameters, Part } from '@google/genai/web'
+import type { Content, GenerateContentParameters, Part } from '@google/genai/web'
 import { groundingWish } from '../grounding.ts'
 import type { Job, JobInput } from '../job.ts'
 import { labelInput } from '../prompts.ts'
 import type { WordsAsk } from '../words.ts'
 import { toTools } from './grounding.ts'
 
-/** An input as it goes to the model. */
-export type RequestImage = { bytes: Buffer; mimeType: string; role?: JobInput['role'] }
+/** An input as it goes to the model: within the request, or as a file that lies with Google. */
+export type RequestImage = { mimeType: string; role?: JobInput['role'] } & ({ bytes: Buffer } | { fileUri: string })
 
 /** Google takes 100 MB a request, base64 included; the rest of the request gets the margin (limits page, 2026-11). */
 const INLINE_LIMIT_BYTES = 95_000_000
 
-/** Whether images of these sizes, as base64, fit into one request. */
-export function fitsInline(sizesBytes: number[]): boolean {
-  return sizesBytes.reduce((total, size) => total + Math.ceil(size / 3) * 4, 0) <= INLINE_LIMIT_BYTES
+/** What stays inline beside files: base64 is held three times on its way out, and files aren't held at all. */
+const INLINE_BESIDE_FILES_BYTES = 20_000_000
+
+/**
+ * Which images go inline: all where they fit beside `takenBytes` of earlier turns, else those that are left when the largest
+ * go as files.
+ */
+export function chooseInline(sizesBytes: number[], takenBytes = 0): boolean[] {
+  const inline = sizesBytes.map(() => true)
+  if (base64Bytes(sizesBytes) + takenBytes <= INLINE_LIMIT_BYTES) return inline
+  const room = Math.min(INLINE_BESIDE_FILES_BYTES, INLINE_LIMIT_BYTES - takenBytes)
+  const bySize = sizesBytes.map((size, index) => ({ size, index })).toSorted((a, b) => b.size - a.size)
+  for (const { index } of bySize) {
+    if (base64Bytes(sizesBytes.filter((_, at) => inline[at])) <= room) break
+    inline[index] = false
+  }
+  return inline
+}
+
+function base64Bytes(sizesBytes: number[]): number {
+  return sizesBytes.reduce((total, size) => total + Math.ceil(size / 3) * 4, 0)
+}
+
+/** A user's turn: the images in order, each told apart where there are several, then the words. */
+export function buildTurn(prompt: string, images: readonly RequestImage[]): Content {
+  const parts: Part[] = images.flatMap((image, index) => {
+    const label = labelInput(index, images.length, image.role)
+    const { mimeType } = image
+    const picture: Part =
+      'bytes' in image
+        ? { inlineData: { mimeType, data: image.bytes.toString('base64') } }
+        : { fileData: { mimeType, fileUri: image.fileUri } }
+    return label ? [{ text: label }, picture] : [picture]
+  })
+  return { role: 'user', parts: [...parts, { text: prompt }] }
 }
 
 /**
- * One turn for `models.generateContent`: the images in order, each told apart where there are several, then the words.
- * Never temperature, topP, topK or seed: 2.1 refuses them.
+ * One turn for `models.generateContent`, behind those of `history`. Never temperature, topP, topK or seed: 2.1 refuses them.
  */
 export function buildRequest(
   model: string,
   job: Job,
   prompt: string,
-  images: RequestImage[],
+  images: readonly RequestImage[],
+  history: readonly Content[] = [],
 ): GenerateContentParameters {
-  const parts: Part[] = images.flatMap((image, index) => {
-    const label = labelInput(index, images.length, image.role)
-    const picture = { inlineData: { mimeType: image.mimeType, data: image.bytes.toString('base64') } }
-    return label ? [{ text: label }, picture] : [picture]
-  })
+  const turn = buildTurn(prompt, images)
   return {
     model,
-    contents: [{ role: 'user', parts: [...parts, { text: prompt }] }],
+    // The SDK drops names that it doesn't know; what the model said goes back around it, as it came.
+    contents: history.length > 0 ? prompt : [turn],
     config: {
+      ...(history.length > 0 && { httpOptions: { extraBody: { contents: [...history, turn] } } }),
       responseModalities: job.responseModalities ?? ['TEXT', 'IMAGE'],
       imageConfig: job.imageConfig,
       systemInstruction: job.systemInstruction,

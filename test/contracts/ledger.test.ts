@@ -77,6 +77,7 @@ describe('a claim', () => {
         ended: 0,
         unanswered: 0,
         attempts: [],
+        files: [],
         firstSeenAt: START,
         job: undefined,
         inputs: undefined,
@@ -114,6 +115,7 @@ describe('a claim', () => {
       firstSeenAt: START,
       job: '{"operation":"edit"}',
       inputs: [facts],
+      files: [],
     })
   })
 

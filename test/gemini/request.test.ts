@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { buildRequest, fitsInline } from '../../lib/gemini/request.ts'
+import { buildRequest, chooseInline } from '../../lib/gemini/request.ts'
 import { parseJob } from '../../lib/job.ts'
 
 const job = (fields: object = {}) => parseJob({ operation: 'edit', prompt: 'make it blue', ...fields })
@@ -62,6 +62,36 @@ describe('what fits into one request, as base64', () => {
     [Array(14).fill(5_000_000), true],
     [Array(14).fill(5_100_000), false],
   ])('%j: %s', (sizes, fits) => {
-    expect(fitsInline(sizes)).toBe(fits)
+    expect(chooseInline(sizes).every(Boolean)).toBe(fits)
+  })
+})
+
+describe('what does not fit goes as files, the largest first', () => {
+  const MB = 1_000_000
+  test.each<[string, number[], number, boolean[]]>([
+    ['five of 20 MB', Array(5).fill(20 * MB), 0, [false, false, false, false, false]],
+    ['a small one beside large ones stays', [50 * MB, 2 * MB, 40 * MB], 0, [false, true, false]],
+    ['as many stay as 20 MB of base64 hold', Array(14).fill(6 * MB), 0, [...Array(12).fill(false), true, true]],
+    ['earlier turns take their room', [10 * MB, 3 * MB], 80 * MB, [false, true]],
+    ['earlier turns and small ones', [MB, MB], 80 * MB, [true, true]],
+  ])('%s', (_, sizes, taken, inline) => {
+    expect(chooseInline(sizes, taken)).toEqual(inline)
+  })
+
+  test('a file is named by its address', () => {
+    const file = { fileUri: 'https://files/abc', mimeType: 'image/png' }
+    const { contents } = buildRequest('m', job(), 'x', [file, image('b')])
+    expect(contents).toMatchObject([{ parts: [{}, { fileData: file }, {}, { inlineData: {} }, { text: 'x' }] }])
+  })
+})
+
+test('what was said before goes around the SDK, which would drop names that it does not know', () => {
+  const said = [
+    { role: 'user', parts: [{ text: 'a cup' }] },
+    { role: 'model', parts: [{ text: 'Here.', thoughtSignature: 'c2lnbg==', nameOfTomorrow: { a: 1 } }] },
+  ]
+  const { config } = buildRequest('m', job(), 'in blue', [], said)
+  expect(config?.httpOptions?.extraBody).toEqual({
+    contents: [...said, { role: 'user', parts: [{ text: 'in blue' }] }],
   })
 })
