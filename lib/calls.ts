@@ -211,7 +211,7 @@ async function call(
   } catch (error) {
     const outcome = reply ? LOST : error instanceof EditError ? error.code : 'ERR_INTERNAL'
     end(outcome)
-    if (outcome === 'ERR_GEMINI_FILE_LOST') await material.forgetFiles()
+    if (error instanceof EditError && error.code === 'ERR_GEMINI_FILE_LOST') await material.forgetFiles(error.message)
     await settle(desk, claim.hold, usdOf(desk, plan, reply, outcome)).catch(() => undefined)
     throw await report(desk, error, { modelId: plan.modelId, begunAt })
   }

@@ -135,11 +135,15 @@ function isWebp(b: Buffer): boolean {
   return b.toString('latin1', 0, 4) === 'RIFF' && b.toString('latin1', 8, 15) === 'WEBPVP8'
 }
 
-function readWebp(b: Buffer, { sizeBytes }: Ends): Header {
+function readWebp(b: Buffer, { sizeBytes, tail }: Ends): Header {
   const header = { ...webpPixels(b), turned: false, whole: b.readUInt32LE(4) + 8 <= sizeBytes }
-  for (let at = 12; at + 8 <= b.length; ) {
-    const length = b.readUInt32LE(at + 4)
-    if (b.toString('latin1', at, at + 4) === 'EXIF') header.turned = isTurned(b.subarray(at + 8, at + 8 + length))
+  for (let at = 12; at + 8 <= sizeBytes; ) {
+    // EXIF comes behind the pixels: of a file whose middle is not at hand it lies in the tail.
+    const [from, start] = at + 8 <= b.length ? [b, at] : [tail, at - (sizeBytes - tail.length)]
+    if (start < 0 || start + 8 > from.length) break
+    const length = from.readUInt32LE(start + 4)
+    if (from.toString('latin1', start, start + 4) === 'EXIF')
+      header.turned = isTurned(from.subarray(start + 8, start + 8 + length))
     at += 8 + length + (length % 2)
   }
   return header

@@ -21,8 +21,8 @@ export type Material = {
   bring: (plan: Plan) => Promise<Brought>
   /** The pixels of the picture that the turn goes on from. */
   base: Plan['base']
-  /** Uploads are made anew: Google has lost one. */
-  forgetFiles: () => Promise<void>
+  /** What Google says that it has lost is uploaded again. */
+  forgetFiles: (message: string) => Promise<void>
 }
 
 export type Sources = Archive & {
@@ -77,9 +77,14 @@ export async function openMaterial(
       return promise
     },
     base: picture && { width: picture.width, height: picture.height },
-    async forgetFiles() {
+    async forgetFiles(message) {
       brought = undefined
-      await sources.ledger.keepFiles(claim, [])
+      const isNamed = ({ name }: SentFile) => message.includes(name.slice(name.indexOf('/') + 1))
+      const isLost = claim.files.some(isNamed) ? isNamed : () => true
+      await sources.ledger.keepFiles(
+        claim,
+        claim.files.filter(file => !isLost(file)),
+      )
     },
   }
 }

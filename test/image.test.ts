@@ -1,7 +1,7 @@
 import { deflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { inspectImage } from '../lib/image.ts'
+import { inspectEnds, inspectImage } from '../lib/image.ts'
 import { buildHeif, drawPicture } from './helpers/pictures.ts'
 
 const inspect = (bytes: Uint8Array | string) => inspectImage(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
@@ -285,5 +285,32 @@ describe('whatever the bytes are, nothing is thrown', () => {
         if (fault === undefined) expect.fail(`picture ${which} passes with ${length} of ${picture.length} bytes`)
       }
     }
+  })
+})
+
+describe('a file of which only the two ends are at hand', () => {
+  const ends = (file: Buffer, headBytes = 2000, tailBytes = 600) =>
+    inspectEnds(file.subarray(0, headBytes), { sizeBytes: file.length, tail: file.subarray(-tailBytes) })
+  const noise = (format: 'png' | 'jpeg' | 'webp', orientation: number) =>
+    drawPicture(format, { width: 300, height: 200, noise: true, orientation })
+
+  test.each(['png', 'jpeg', 'webp'] as const)('a whole %s is told as if all of it were', async format => {
+    for (const orientation of [1, 6]) {
+      const file = await noise(format, orientation)
+      expect(file.length).toBeGreaterThan(6000)
+      expect(ends(file)).toEqual(inspectImage(file))
+    }
+  })
+
+  test.each(['png', 'jpeg', 'webp'] as const)('a %s that is cut off is not whole', async format => {
+    const file = await noise(format, 1)
+    expect(ends(file.subarray(0, -20))).toMatchObject({ fault: 'damaged' })
+  })
+
+  test('a HEIC’s boxes may end behind what is at hand, but not behind the file', () => {
+    const heic = buildHeif()
+    const headBytes = heic.length - 4
+    expect(ends(heic, headBytes, 2)).toEqual(inspectImage(heic))
+    expect(ends(heic.subarray(0, -1), headBytes, 2)).toMatchObject({ fault: 'damaged' })
   })
 })

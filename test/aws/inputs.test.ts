@@ -2,7 +2,7 @@ import { CreateBucketCommand, GetObjectCommand, HeadObjectCommand, S3Client } fr
 import { mockClient } from 'aws-sdk-client-mock'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Fauxqs, startFauxqs } from '../../infra/local/aws/fauxqs.ts'
-import { type InputRules, readInputs } from '../../lib/aws/inputs.ts'
+import { type InputRules, type LargeInput, readInputs } from '../../lib/aws/inputs.ts'
 import { createStorage, type Pin, type Storage } from '../../lib/aws/storage.ts'
 import { awsError, localClient } from '../helpers/aws.ts'
 import { caught } from '../helpers/caught.ts'
@@ -169,5 +169,68 @@ describe('before a byte is fetched', () => {
     expect(input?.facts).toMatchObject({ etag: 'abc', versionId: 'v1' })
     expect(mock.commandCalls(HeadObjectCommand)[0]?.args[0].input.VersionId).toBe('v1')
     expect(mock.commandCalls(GetObjectCommand)[0]?.args[0].input.VersionId).toBe('v1')
+  })
+})
+
+describe('an input that is sent ahead', () => {
+  const MB = 1_000_000
+  const sending = () => {
+    const sent: { input: LargeInput; bytes: Buffer; largestChunk: number }[] = []
+    const send: InputRules['send'] = async input => {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of input.stream()) chunks.push(chunk)
+      const largestChunk = Math.max(...chunks.map(chunk => chunk.length))
+      sent.push({ input, bytes: Buffer.concat(chunks), largestChunk })
+      return { fileUri: `file-${sent.length}`, sha256: 'of the stream' }
+    }
+    return { sent, send, chooseInline: (sizes: number[]) => sizes.map(size => size < MB) }
+  }
+
+  test('is streamed as it is pinned, and told by its two ends', async () => {
+    const large = await drawPicture('jpeg', { width: 3000, height: 2400, noise: true, orientation: 6, quality: 100 })
+    expect(large.length).toBeGreaterThan(6 * MB)
+    await put('large.jpg', large)
+    await put('small.png', await drawPicture('png'))
+    const { sent, send, chooseInline } = sending()
+    const inputs = await readInputs(
+      storage,
+      [{ uri: 's3://photos/large.jpg', role: 'base' }, { uri: 's3://photos/small.png' }],
+      rules({ send, chooseInline }),
+    )
+    expect(inputs).toMatchObject([
+      {
+        fileUri: 'file-1',
+        role: 'base',
+        facts: {
+          uri: 's3://photos/large.jpg',
+          sha256: 'of the stream',
+          mimeType: 'image/jpeg',
+          width: 2400,
+          height: 3000,
+        },
+      },
+      { bytes: expect.any(Buffer), facts: { width: 30 } },
+    ])
+    expect(sent).toMatchObject([{ input: { mimeType: 'image/jpeg', sizeBytes: large.length } }])
+    expect(sent[0]?.bytes.equals(large)).toBe(true)
+    expect(sent[0]?.largestChunk).toBeLessThan(MB)
+  })
+
+  test('is not sent when it is cut off, however long its beginning', async () => {
+    const large = await drawPicture('png', { width: 2000, height: 1500, noise: true, compressionLevel: 0 })
+    await put('cut.png', large.subarray(0, -20))
+    const { sent, ...more } = sending()
+    expect(await caught(() => read(['cut.png'], more))).toMatchObject({ code: 'ERR_INPUT_DAMAGED' })
+    expect(sent).toEqual([])
+  })
+
+  test('whose header lies further in than anybody would look is read whole, once', async () => {
+    const jpeg = await drawPicture('jpeg', { width: 2400, height: 2000, noise: true, quality: 100 })
+    const segment = Buffer.concat([Buffer.from([0xff, 0xef, 0xff, 0xff]), Buffer.alloc(65_533)])
+    const stuffed = Buffer.concat([jpeg.subarray(0, 2), ...Array(80).fill(segment), jpeg.subarray(2)])
+    await put('stuffed.jpg', stuffed)
+    const { sent, ...more } = sending()
+    expect(await read(['stuffed.jpg'], more)).toMatchObject([{ facts: { width: 2400, height: 2000 } }])
+    expect(sent).toHaveLength(1)
   })
 })

@@ -1,42 +1,22 @@
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { PutItemCommand } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Dynalite, startDynalite } from '../../infra/local/aws/dynalite.ts'
 import { createSessions, type Sessions } from '../../lib/aws/sessions.ts'
-import { localClient } from '../helpers/aws.ts'
 import { caught } from '../helpers/caught.ts'
+import { openLedgerTable } from '../helpers/ledger-table.ts'
 
 const START = Date.parse('2026-11-21T20:00:00Z')
 
-let dynalite: Dynalite
-let dynamodb: DynamoDBClient
+let table: Awaited<ReturnType<typeof openLedgerTable>>
 let sessions: Sessions
 let time = START
 let lines = 0
 let name = ''
 
 beforeAll(async () => {
-  dynalite = await startDynalite(undefined)
-  dynamodb = new DynamoDBClient(localClient(dynalite.endpoint))
-  await dynamodb.send(
-    new CreateTableCommand({
-      TableName: 'ledger',
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [
-        { AttributeName: 'pk', AttributeType: 'S' },
-        { AttributeName: 'sk', AttributeType: 'S' },
-      ],
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
-      ],
-    }),
-  )
-  sessions = createSessions(dynamodb, 'ledger', () => time)
+  table = await openLedgerTable()
+  sessions = createSessions(table.dynamodb, 'ledger', () => time)
 })
-afterAll(async () => {
-  dynamodb.destroy()
-  await dynalite.close()
-})
+afterAll(() => table.close())
 beforeEach(() => {
   time = START
   lines += 1
@@ -91,9 +71,15 @@ test('a job that nobody has seen is dropped, unless it came in between', async (
 })
 
 test('a line of a thousand takes nobody else', async () => {
-  for (let at = 0; at < 1000; at += 50) {
-    await Promise.all(Array.from({ length: 50 }, (_, n) => sessions.checkIn(name, `job-${at + n}`)))
+  const places = Array.from({ length: 1000 }, (_, at) => [`job-${at}`, { N: String(at + 1) }])
+  const Item = {
+    pk: { S: `session#${name}` },
+    sk: { S: 'session' },
+    turnCount: { N: '1000' },
+    turns: { M: Object.fromEntries(places) },
+    seen: { M: Object.fromEntries(places) },
   }
+  await table.dynamodb.send(new PutItemCommand({ TableName: 'ledger', Item }))
   expect(await caught(() => sessions.checkIn(name, 'one-more'))).toMatchObject({ code: 'ERR_SESSION_FULL' })
   await sessions.leave(name, 'job-7')
   expect((await sessions.checkIn(name, 'one-more')).places.at(-1)).toMatchObject({ job: 'one-more', turn: 1001 })

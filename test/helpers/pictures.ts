@@ -7,6 +7,8 @@ export type Wish = {
   orientation?: number
   progressive?: boolean
   lossless?: boolean
+  quality?: number
+  compressionLevel?: number
   alpha?: boolean
   /** Noise instead of one colour, so that the file has some length. */
   noise?: boolean
