@@ -41,6 +41,24 @@ describe('words first', () => {
     expect(result.attempts.map(({ model }) => model)).toEqual(['gemini-words-flash', 'gemini-nano-banana-2.1'])
   })
 
+  it('are written for a turn of a session, too, and only its pictures go on', async () => {
+    const turn = (id: string, fields: object) => darkroom.send({ id, session: 'brand', prefix: 'brand', ...fields })
+    await turn('brand-1', logo('tailor', { prefix: 'brand' }))
+    const first = await darkroom.result('brand/brand-1/')
+    expect(asked(first)).toEqual(['words: reply', 'picture: reply'])
+    await turn('brand-2', logo('cutter', { prefix: 'brand' }))
+    const second = await darkroom.result('brand/brand-2/')
+    expect(second).toMatchObject({
+      status: 'done',
+      session: { name: 'brand', turn: 2, continuesFrom: 'brand-1' },
+      warnings: [],
+    })
+    expect(callsFor('cutter').map(({ model, images }) => [model, images])).toEqual([
+      ['gemini-words-flash', 0],
+      ['gemini-nano-banana-2.1', 1],
+    ])
+  })
+
   it('keeps both replies, and the bill is the sum of both', async () => {
     const { job, attempts, cost } = await darkroom.result('bakery/')
     const names = (await darkroom.keys(`bakery/${job.id}/`)).map(key => key.split('/').at(-1))
