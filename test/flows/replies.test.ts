@@ -50,6 +50,7 @@ const ENDS: Record<Exclude<ReplyName, 'ungrounded'>, End> = {
   'wrong-mime': { ...done, images: ['image-1.png'] },
   'max-tokens-with-image': { ...done, warning: /ended with MAX_TOKENS/ },
   'unknown-finish-with-image': { ...done, warning: /ended with IMAGE_/ },
+  'tiny-image': { ...done, warning: /asked for 16:9 \(1376×768\), got 64×64/ },
   'wrong-size': { ...done, warning: /asked for 16:9 \(1376×768\), got 1024×1024/ },
   'other-model-version': done,
 }

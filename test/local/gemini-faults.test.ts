@@ -136,6 +136,7 @@ describe('a forced reply', () => {
     'max-tokens-with-image': { finish: 'MAX_TOKENS', block: undefined, parts: ['image'] },
     'unknown-finish': { finish: 'IMAGE_MOOD', block: undefined, parts: [] },
     'unknown-finish-with-image': { finish: 'IMAGE_MOOD', block: undefined, parts: ['image'] },
+    'tiny-image': stop('image'),
     'wrong-size': stop('image'),
     ungrounded: stop('text', 'image'),
     'other-model-version': stop('image'),
