@@ -77,11 +77,15 @@ const ATTEMPTS_KEPT = 30
 const MESSAGE_KEPT_BYTES = 150_000
 const OVER: readonly string[] = ['done', 'refused', 'failed'] satisfies Status[]
 
-/** What every write of an owner brings up to date: how its calls ended. */
-const PROGRESS = 'ended = :ended, unanswered = :unanswered, attempts = :attempts'
+/**
+ * What every write of an owner brings up to date: its calls and how they ended. Of a count whose answer was lost nobody knows
+ * whether it stands, and no call followed it: the next write sets it right.
+ */
+const PROGRESS = 'calls = :calls, ended = :ended, unanswered = :unanswered, attempts = :attempts'
 
-function toProgress({ ended, unanswered, attempts }: Claim): Record<string, unknown> {
-  return { ':ended': ended, ':unanswered': unanswered, ':attempts': JSON.stringify(attempts.slice(-ATTEMPTS_KEPT)) }
+function toProgress({ calls, ended, unanswered, attempts }: Claim): Record<string, unknown> {
+  const last = JSON.stringify(attempts.slice(-ATTEMPTS_KEPT))
+  return { ':calls': calls, ':ended': ended, ':unanswered': unanswered, ':attempts': last }
 }
 
 export function createLedger(dynamodb: DynamoDBClient, table: string, now: () => number = Date.now) {
@@ -123,11 +127,12 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
     })
   }
 
-  async function updateOwned(claim: Claim, set: string, values: Record<string, unknown>): Promise<void> {
+  /** A write of the owner's, which may find itself carried out already: the SDK repeats what it had no answer to. */
+  async function updateOwned(claim: Claim, set: string, to: JobStatus, values: Record<string, unknown>): Promise<void> {
     const written = await update(claim.id, {
-      set,
-      condition: '#status = :running AND claim = :claim',
-      values: { ':running': 'running', ':claim': claim.number, ...values },
+      set: `#status = :status, ${set}`,
+      condition: '#status IN (:running, :status) AND claim = :claim',
+      values: { ':running': 'running', ':status': to, ':claim': claim.number, ...values },
     })
     if (!written) throw new LostClaim(claim)
   }
@@ -166,21 +171,20 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
       pinned: { job: string; inputs: InputFacts[]; session?: SessionFacts; hold?: Hold },
     ): Promise<void> {
       const calls = claim.calls + 1
-      const set = `calls = :calls, job = :job, inputs = :inputs, turn = :turn, moneyHeld = :hold, ${PROGRESS}`
-      await updateOwned(claim, set, {
-        ':calls': calls,
+      const set = `job = :job, inputs = :inputs, turn = :turn, moneyHeld = :hold, ${PROGRESS}`
+      await updateOwned(claim, set, 'running', {
         ':job': pinned.job,
         ':inputs': JSON.stringify(pinned.inputs),
         ':turn': JSON.stringify(pinned.session ?? null),
         ':hold': JSON.stringify(pinned.hold ?? null),
-        ...toProgress(claim),
+        ...toProgress({ ...claim, calls }),
       })
       Object.assign(claim, { calls, ...pinned, hold: pinned.hold })
     },
 
     /** Remembers what lies with Google for the job. */
     async keepFiles(claim: Claim, files: SentFile[]): Promise<void> {
-      await updateOwned(claim, 'files = :files', { ':files': JSON.stringify(files) })
+      await updateOwned(claim, 'files = :files', 'running', { ':files': JSON.stringify(files) })
       claim.files = files
     },
 
@@ -188,7 +192,7 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
     async keepMessage(claim: Claim, message: JobMessage): Promise<void> {
       // A row has 400 KB; a job with a longer message is not woken and comes by itself.
       if (Buffer.byteLength(message.body) > MESSAGE_KEPT_BYTES) return
-      await updateOwned(claim, 'message = :message', { ':message': JSON.stringify(message) })
+      await updateOwned(claim, 'message = :message', 'running', { ':message': JSON.stringify(message) })
     },
 
     /** Ends the wait of a job that waits for `reason`, and gives the message that brings it; `undefined` if there is none to wake. */
@@ -204,23 +208,17 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
 
     /** Gives the job back until `until`, with the reason: no failure, and no claim. */
     async wait(claim: Claim, until: number, reason: { code: Code | 'ERR_INTERNAL' }): Promise<void> {
-      await updateOwned(
-        claim,
-        `#status = :waiting, waitUntil = :until, waitReason = :code, slot = :slot, ${PROGRESS}`,
-        {
-          ':waiting': 'waiting',
-          ':until': until,
-          ':code': reason.code,
-          ':slot': JSON.stringify(claim.slot ?? null),
-          ...toProgress(claim),
-        },
-      )
+      await updateOwned(claim, `waitUntil = :until, waitReason = :code, slot = :slot, ${PROGRESS}`, 'waiting', {
+        ':until': until,
+        ':code': reason.code,
+        ':slot': JSON.stringify(claim.slot ?? null),
+        ...toProgress(claim),
+      })
     },
 
     /** Ends the job, once. `resultUri` is where `result.json` lies. */
     async close(claim: Claim, end: { status: Status; code?: Code; usd: number; resultUri: string }): Promise<void> {
-      await updateOwned(claim, `#status = :status, resultUri = :uri, usd = :usd, code = :code, ${PROGRESS}`, {
-        ':status': end.status,
+      await updateOwned(claim, `resultUri = :uri, usd = :usd, code = :code, ${PROGRESS}`, end.status, {
         ':uri': end.resultUri,
         ':usd': end.usd,
         ':code': end.code ?? '-',
