@@ -233,7 +233,8 @@ async function keep(
   text: string,
 ): Promise<void> {
   const write = () => storage.write(resultsBucket, replyKey(folder, attempt), text, { contentType: 'application/json' })
-  await retry(write, { tries: 100, timeLeftMs: () => deadlineAt - now() - 1000 })
+  const timeLeftMs = () => deadlineAt - now() - 1000
+  await retry(write, { tries: Number.POSITIVE_INFINITY, longestWaitMs: 2000, timeLeftMs })
 }
 
 /** A reply that came and that S3 did not take. */
