@@ -19,6 +19,17 @@ export type Gemini = ReturnType<typeof createGemini>
  * comes back is the reply as it came, because the SDK drops what it doesn't know and a reply is kept as it was paid for.
  */
 export function createGemini({ apiKey, baseUrl, fetch: send = fetch, now = Date.now }: GeminiOptions) {
+  /** A key with a line break in it is quoted in the error that fetch throws for the header, and from there in every log. */
+  async function readKey(): Promise<string> {
+    const key = (await apiKey.read()).trim()
+    if (/^[\x21-\x7e]+$/.test(key)) return key
+    apiKey.forget()
+    throw new EditError(
+      'ERR_GEMINI_KEY',
+      'the API key holds what no key holds, a blank or a line break for one: set it again, without what was pasted along',
+    )
+  }
+
   async function ask(key: string, request: GenerateContentParameters, timeoutMs: number): Promise<RawReply> {
     const abort = new AbortController()
     const timer = setTimeout(() => abort.abort(), timeoutMs)
@@ -46,19 +57,19 @@ export function createGemini({ apiKey, baseUrl, fetch: send = fetch, now = Date.
   return {
     /** Throws now what a missing or unreadable key would throw in a call that was counted already. */
     async ready(): Promise<void> {
-      await apiKey.read()
+      await readKey()
     },
 
     /** The reply, as text to keep and as JSON to read. Throws an `EditError` for everything that is no reply. */
     async generate(request: GenerateContentParameters, { timeoutMs }: { timeoutMs: number }): Promise<RawReply> {
-      const key = await apiKey.read()
+      const key = await readKey()
       try {
         return await ask(key, request, timeoutMs)
       } catch (fault) {
         if (!(fault instanceof EditError && fault.code === 'ERR_GEMINI_KEY')) throw fault
         apiKey.forget()
         // A process that slept through a rotation has the old key: its fault is nobody's, and costs nothing.
-        const fresh = await apiKey.read()
+        const fresh = await readKey()
         if (fresh === key) throw fault
         return await ask(fresh, request, timeoutMs)
       }
