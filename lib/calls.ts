@@ -1,6 +1,6 @@
 import { type Applicant, admit, comeToSlot, looksAtAws, openGates, report, reserve, settle } from './admission.ts'
 import type { Claim, Ledger } from './aws/ledger.ts'
-import type { Storage } from './aws/storage.ts'
+import { type Storage, toMetadata } from './aws/storage.ts'
 import type { Settings } from './config.ts'
 import { costOf, searchCostOf, type Usage } from './cost.ts'
 import { EditError } from './errors.ts'
@@ -228,11 +228,12 @@ function usdOf(desk: Desk, plan: Plan, reply: RawReply | undefined, outcome: str
 
 /** A reply is money: S3 gets every second that is left to take it. */
 async function keep(
-  { storage, resultsBucket, folder, deadlineAt, now }: Desk,
+  { claim, storage, resultsBucket, folder, deadlineAt, now }: Desk,
   attempt: number,
   text: string,
 ): Promise<void> {
-  const write = () => storage.write(resultsBucket, replyKey(folder, attempt), text, { contentType: 'application/json' })
+  const options = { contentType: 'application/json', metadata: toMetadata({ 'darkroom-job': claim.id }) }
+  const write = () => storage.write(resultsBucket, replyKey(folder, attempt), text, options)
   const timeLeftMs = () => deadlineAt - now() - 1000
   await retry(write, { tries: Number.POSITIVE_INFINITY, longestWaitMs: 2000, timeLeftMs })
 }

@@ -126,6 +126,7 @@ async function work(deps: Deps, settings: Settings, claim: Claim, intake: Intake
     const final = toFinalError(error, claim, settings, now())
     if (!final) throw error
     Object.assign(draft, toResultError(final))
+    if (final.code === 'ERR_UPLOAD_ECHO') return await endSilently(deps, claim, draft)
   }
   closeDraft(draft, desk, now())
   await writeResult(deps, claim.id, desk.folder, draft, files, intake.source)
@@ -146,6 +147,14 @@ async function end(deps: Deps, claim: Claim, folder: string, result: Result): Pr
   if (session !== undefined) await leaveLine(deps, session, claim.id, resultUri)
   await removeFiles(deps.files, claim, deps.log)
   return ended
+}
+
+/** The ledger and the log are all that tell of it. */
+async function endSilently({ ledger, log }: Deps, claim: Claim, draft: Result): Promise<Ended> {
+  const { status, error } = draft
+  await ledger.close(claim, { status, code: error?.code, usd: 0, resultUri: '-' })
+  log.info('job over', toLogLine(draft))
+  return { id: claim.id, status }
 }
 
 /** The middle of the flow: what it learns on the way is in the draft also when it throws. */

@@ -91,6 +91,12 @@ export const ERRORS = {
     means: 'The uploaded picture carries the mark of a Darkroom result, so editing it could go on for ever.',
     todo: "Keep results out of the uploads bucket, or upload the picture without Darkroom's metadata.",
   },
+  ERR_UPLOAD_ECHO: {
+    remedy: 'change',
+    means:
+      'A file of a result that is no picture came into the uploads bucket: something copies results back. It gets no answer, or that would be copied back too.',
+    todo: 'Stop the replication, or whatever copies the results bucket into the uploads bucket.',
+  },
   ERR_RECIPE_INVALID: {
     remedy: 'change',
     means: 'The recipe is no JSON, or a field in it is wrong; the message names each.',

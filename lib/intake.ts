@@ -3,10 +3,10 @@ import { toUploadId } from './aws/events.ts'
 import { asInput } from './aws/inputs.ts'
 import type { JobMessage } from './aws/ledger.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
-import type { Pin, Storage } from './aws/storage.ts'
+import type { ObjectFacts, Pin, Storage } from './aws/storage.ts'
 import { EditError } from './errors.ts'
 import { hashOf, Job, MESSAGE_LIMIT_BYTES, parseJob, parseJson } from './job.ts'
-import { applyRecipe, recipeNameOf } from './recipes.ts'
+import { applyRecipe, isPhoto, recipeNameOf } from './recipes.ts'
 import { readPlannedAt } from './tick.ts'
 
 /** A job on its way in: who it is, before anybody has read what it is. */
@@ -87,18 +87,24 @@ async function readPhotoJob(
   { bucket, key, versionId }: UploadNotice,
   { storage, recipes, recipesBucket }: UploadSources,
 ): Promise<Job> {
-  const name = recipeNameOf(key)
   const uri = `s3://${bucket}/${key}`
   const head = await asInput(uri, storage.head(uri, versionId === 'null' ? undefined : versionId))
+  if (head) refuseResult(uri, head)
+  const name = recipeNameOf(key)
   if (!head) throw new EditError('ERR_INPUT_NOT_FOUND', `${uri} was gone before it could be edited`)
-  if (head.metadata['darkroom-job'] !== undefined) {
-    throw new EditError(
-      'ERR_UPLOAD_IS_A_RESULT',
-      `${uri} is a result of job ${head.metadata['darkroom-job']}: results start no jobs`,
-    )
-  }
   const recipe = await recipes.recipe(name)
   return parseJob(applyRecipe(recipe, name, { bucket, key, metadata: head.metadata }, recipesBucket))
+}
+
+/**
+ * What carries Darkroom's mark starts no job. A picture may have been put there by a person, who is told; the other files of a
+ * result come only from something that copies results back, and to that an answer would be the next file to copy.
+ */
+function refuseResult(uri: string, { metadata }: ObjectFacts): void {
+  const job = metadata['darkroom-job']
+  if (job === undefined) return
+  const code = isPhoto(uri) ? 'ERR_UPLOAD_IS_A_RESULT' : 'ERR_UPLOAD_ECHO'
+  throw new EditError(code, `${uri} is a result of job ${job}: results start no jobs`)
 }
 
 function checkSize(what: string, sizeBytes: number): void {
@@ -114,6 +120,7 @@ async function readJobFile(
   if (!uploadedJobs)
     throw new EditError('ERR_UPLOAD_JOBS_OFF', `${uri}: uploaded jobs are switched off here; set UPLOADED_JOBS=on`)
   const head = await asInput(uri, storage.head(uri, versionId === 'null' ? undefined : versionId))
+  if (head) refuseResult(uri, head)
   // What is larger is never fetched.
   if (head) checkSize(uri, head.sizeBytes)
   const bytes = head && (await asInput(uri, storage.read(uri, head)))

@@ -7,13 +7,17 @@ export type UploadedPhoto = { bucket: string; key: string; metadata: Readonly<Re
 /** Extensions that start an edit. The bytes decide later what the photo really is. */
 const PHOTO = /\.(?:png|jpe?g|webp|hei[cf])$/i
 
+export function isPhoto(key: string): boolean {
+  return PHOTO.test(key)
+}
+
 /** The recipe's name in an uploaded key: its first folder. Throws for a key without one and for what is no photo by its name. */
 export function recipeNameOf(key: string): string {
   const [folder, ...rest] = key.split('/')
   if (!folder || rest.length === 0) {
     throw new EditError('ERR_UPLOAD_NO_RECIPE', `${key} names no recipe: upload it to <recipe>/${key}`)
   }
-  if (!PHOTO.test(key)) {
+  if (!isPhoto(key)) {
     throw new EditError(
       'ERR_UPLOAD_NOT_AN_IMAGE',
       `${key} is no .png, .jpg, .jpeg, .webp, .heic or .heif: convert the photo first`,

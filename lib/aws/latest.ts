@@ -43,6 +43,8 @@ export function createLatest(s3: S3Client) {
       ContentType: 'application/json',
       // Whoever shows the newest picture asks again each time.
       CacheControl: 'no-cache',
+      // Marked like all that Darkroom writes: copied into the uploads bucket, it starts nothing.
+      Metadata: { 'darkroom-job': edition.id },
       ...(etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag }),
     })
     return callAws(`s3:PutObject on s3://${Bucket}/${Key}`, async () => {

@@ -101,7 +101,9 @@ export function createStorage(s3: S3Client) {
     ensureWritable(bucket: string, { afresh = false } = {}): Promise<void> {
       const known = writable.get(bucket)
       if (known && !afresh) return known
-      const tried = write(bucket, '.darkroom/writable', '', { contentType: 'text/plain' })
+      // Marked like all that Darkroom writes: copied into the uploads bucket, it starts nothing.
+      const metadata = { 'darkroom-job': 'none' }
+      const tried = write(bucket, '.darkroom/writable', '', { contentType: 'text/plain', metadata })
       writable.set(bucket, tried)
       return tried
     },
