@@ -19,15 +19,25 @@ export type Darkroom = AsyncDisposable & {
   send: (job: unknown) => Promise<void>
 }
 
-/** The local stack with a Gemini: Google's where `apiKey` is given, else the stand-in, which knows `models`. */
+export type DarkroomOptions = Omit<StackOptions, 'gemini'> & {
+  /** Google's; with it there is no stand-in. */
+  apiKey?: string
+  /** What the stand-in opens to. @default 'stand-in' */
+  standInKey?: string
+  /** What the stand-in knows. @default the catalogue */
+  models?: Catalogue
+}
+
+/** The local stack with a Gemini: Google's where `apiKey` is given, else the stand-in. */
 export async function startDarkroom({
   apiKey,
+  standInKey,
   models,
   ...options
-}: Omit<StackOptions, 'gemini'> & { apiKey?: string; models?: Catalogue } = {}): Promise<Darkroom> {
+}: DarkroomOptions = {}): Promise<Darkroom> {
   await using starting = new AsyncDisposableStack()
   const clock = createLateClock()
-  const gemini = apiKey ? undefined : starting.use(await startGemini({ ...clock, models }))
+  const gemini = apiKey ? undefined : starting.use(await startGemini({ ...clock, models, apiKey: standInKey }))
   const stack = starting.use(await startStack({ ...options, gemini: gemini ?? { apiKey: apiKey ?? '' } }))
   clock.follow(stack.clock)
   const started = starting.move()

@@ -166,11 +166,18 @@ const UPLOADS: Record<string, Upload> = {
     code: 'ERR_JOB_INVALID',
     message: /id: an uploaded job has its upload's/,
   },
-  'a .job.json of half a megabyte': {
+  'metadata that would be header lines': {
+    key: 'watercolour/t.jpg',
+    body: () => jpeg,
+    metadata: { 'slot-subject': encodeURIComponent('a cat\r\nx-goog-api-key: mine\r\n\r\n'), lane: 'now%0D%0Ax: y' },
+    code: 'ERR_UPLOAD_METADATA',
+    message: /metadata lane is "now\\r\\nx: y"/,
+  },
+  'a .job.json of 50 MB': {
     key: 'jobs-of-mine/s.job.json',
-    body: () => Buffer.alloc(500_000, 32),
+    body: () => Buffer.alloc(50_000_000, 32),
     code: 'ERR_JOB_INVALID',
-    message: /500000 bytes: a job has at most/,
+    message: /50000000 bytes: a job has at most/,
   },
 }
 

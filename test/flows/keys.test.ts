@@ -30,6 +30,8 @@ const AWKWARD = {
   'dots that would climb': 'p/../../../p/..a/.jpg',
   'double and leading slashes': 'p//a///b.jpg',
   'no name before the extension': 'p/.jpg',
+  'control characters': 'p/a\u0007b\u001b[2Jc\u007fd\u0085e.jpg',
+  'a line break': 'p/a\r\nx-amz-meta-prompt: b.jpg',
   'an upper-case extension': 'p/IMG_0001.JPG',
   '1,024 bytes': `p/${'x'.repeat(1018)}.jpg`,
   '1,024 bytes of four each': `p/${'🖼'.repeat(254)}ab.jpg`,

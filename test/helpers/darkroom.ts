@@ -8,18 +8,16 @@ import {
   SendMessageCommand,
 } from '@aws-sdk/client-sqs'
 import { expect } from 'vitest'
-import { startDarkroom } from '../../infra/local/darkroom.ts'
+import { type DarkroomOptions, startDarkroom } from '../../infra/local/darkroom.ts'
 import type { Gemini } from '../../infra/local/gemini/server.ts'
 import { followResults, readResult } from '../../infra/local/results.ts'
-import type { StackOptions } from '../../infra/local/stack.ts'
 import type { Notice } from '../../lib/aws/topic.ts'
-import type { Catalogue } from '../../lib/models.ts'
 import type { Result } from '../../lib/result.ts'
 
 export type Bench = Awaited<ReturnType<typeof openDarkroom>>
 
 /** The whole local stack with the stand-in, and what a test wants to see of it. Lines of the functions' logs are in `lines`. */
-export async function openDarkroom(options: Omit<StackOptions, 'gemini' | 'log'> & { models?: Catalogue } = {}) {
+export async function openDarkroom(options: Omit<DarkroomOptions, 'apiKey' | 'log'> = {}) {
   const lines: string[] = []
   const darkroom = await startDarkroom({ ...options, log: ({ line }) => lines.push(line) })
   const { stack } = darkroom
