@@ -12,9 +12,10 @@ export type Death = { by: 'kill' | 'timeout'; jobs: ReadonlySet<number>; since: 
 /** A lease outlives its function by this much, so that no other's call can have begun sooner. */
 const MARGIN_MS = 10_000
 
-/** Whether a call was in flight, or on its way to the stand-in, when its function died. */
+/** Whether a call was in flight, or on its way to the stand-in, when its function died: half a request names no job. */
 export function wasInFlight({ jobs, since, at }: Death, call: Call): boolean {
-  return jobs.has(jobOf(call.prompt)) && call.at <= at + MARGIN_MS && (call.endedAt ?? at) >= since
+  const isTheirs = call.prompt === '' || jobs.has(jobOf(call.prompt))
+  return isTheirs && call.at <= at + MARGIN_MS && (call.endedAt ?? at) >= since
 }
 
 /** A function whose time is short gives its call up this long before its end, with some to spare; what came of it may die with it. */

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { runStorm, type Storm } from './storm.ts'
 import { type Tally, tally, toTable } from './tally.ts'
 
-const { FAULTS_SEED = String(Date.now() % 1_000_000), FAULTS_JOBS = '250' } = process.env
+const { FAULTS_SEED = String(Date.now() % 1_000_000), FAULTS_JOBS = '200' } = process.env
 const jobs = Number(FAULTS_JOBS)
 
 describe(`${jobs} jobs in a storm, seed ${FAULTS_SEED}`, () => {
@@ -37,7 +37,7 @@ describe(`${jobs} jobs in a storm, seed ${FAULTS_SEED}`, () => {
   it('start no more calls than jobs, failed calls and calls in flight at deaths', () => {
     const failed = sums.struck + sums.keptWords + sums.givenUp
     expect(sums.started).toBeLessThanOrEqual(jobs + failed + sums.inFlightAtDeaths + sums.unkept.length)
-    expect(sums.gone - sums.givenUp).toBeLessThanOrEqual(sums.inFlightAtDeaths)
+    expect(sums.unexplained).toEqual([])
   })
 
   it('lose a reply that came only to a death in that moment', () => {

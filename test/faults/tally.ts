@@ -25,7 +25,12 @@ export function tally({ calls, keys, kept, notices, rows, jobs, deaths }: Storm)
     keptPictures: kept.filter(({ hasPicture }) => hasPicture).length,
     keptWords: kept.filter(({ hasPicture }) => !hasPicture).length,
     gone: [...goneOf.values()].flat().length,
-    /** Of these, calls that a function gave up itself because its time was short, and lived. */
+    /** Calls that nobody's death cut off, and that no function says it gave up: there should be none. */
+    unexplained: [...goneOf.values()]
+      .flat()
+      .filter(call => !deaths.some(death => wasInFlight(death, call)))
+      .filter(call => !rows.some(row => jobOf(promptOf(row)) === jobOf(call.prompt) && timeoutsOf(row) > 0)),
+    /** Of those gone, calls that a function gave up itself because its time was short, and lived. */
     givenUp: rows.reduce(
       (sum, row) => sum + Math.min(timeoutsOf(row), goneOf.get(jobOf(promptOf(row)))?.length ?? 0),
       0,
