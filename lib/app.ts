@@ -4,6 +4,7 @@ import { SNSClient } from '@aws-sdk/client-sns'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import { createBatchRows } from './aws/batch-rows.ts'
 import { createBudgets } from './aws/budgets.ts'
 import { readUploads } from './aws/events.ts'
 import { createGates } from './aws/gates.ts'
@@ -11,16 +12,24 @@ import { createJsonReader } from './aws/json.ts'
 import { createLatest } from './aws/latest.ts'
 import { createLedger } from './aws/ledger.ts'
 import { createPace } from './aws/pace.ts'
+import { createParking } from './aws/parking.ts'
 import { createQueue, createSendAgain, type Delivery, type Open } from './aws/queue.ts'
 import { createRecipeBucket } from './aws/recipe-bucket.ts'
 import { createRows } from './aws/rows.ts'
 import { createSecret } from './aws/secrets.ts'
 import { createSessions } from './aws/sessions.ts'
 import { createStorage } from './aws/storage.ts'
+import { createTable } from './aws/table.ts'
 import { createTopic } from './aws/topic.ts'
+import { collect } from './batches/collect.ts'
+import type { BatchDesk } from './batches/desk.ts'
+import { createEndRow } from './batches/ends.ts'
+import { submit } from './batches/submit.ts'
+import { answerWebhook, type UrlEvent } from './batches/webhook.ts'
 import { readConfig } from './config.ts'
-import { createEdit } from './edit.ts'
+import { createEdit, type Deps } from './edit.ts'
 import { EditError } from './errors.ts'
+import { createGeminiBatches } from './gemini/batches.ts'
 import { createGemini } from './gemini/client.ts'
 import { createGeminiFiles } from './gemini/files.ts'
 import { type Intake, openJobMessage, openUpload } from './intake.ts'
@@ -51,15 +60,18 @@ export function createApp(env: Record<string, string | undefined>) {
   const recipes = createRecipeBucket(storage, config.buckets.recipes, now, fault =>
     log.error('settings.json is faulty', { fault }),
   )
-  const apiKey = createSecret(new SSMClient(CLIENT), {
+  const ssm = new SSMClient(CLIENT)
+  const apiKey = createSecret(ssm, {
     value: config.gemini.apiKey,
     parameter: config.gemini.apiKeyParameter,
   })
   const dynamodb = new DynamoDBClient(CLIENT)
   const rows = createRows(dynamodb, config.ledgerTable)
   const google = { apiKey, baseUrl: config.gemini.baseUrl, now }
-  const edit = createEdit({
+  const table = createTable(dynamodb, config.ledgerTable, now)
+  const deps: Deps = {
     ledger: createLedger(dynamodb, config.ledgerTable, now),
+    parking: createParking(table, now),
     gates: createGates(rows, now),
     pace: createPace(rows, now),
     budgets: createBudgets(rows, now),
@@ -75,7 +87,8 @@ export function createApp(env: Record<string, string | undefined>) {
     inputBuckets: config.inputBuckets,
     now,
     log,
-  })
+  }
+  const edit = createEdit(deps)
   const uploadSources = { storage, recipes, recipesBucket: config.buckets.recipes, uploadedJobs: config.uploadedJobs }
 
   /** A handler of one queue: `open` finds the jobs in a body. */
@@ -95,6 +108,20 @@ export function createApp(env: Record<string, string | undefined>) {
     }
   }
 
+  const queueOf = (url: string) => createQueue(sqs, url, { log, now })
+  const batchDesk: BatchDesk = {
+    ...deps,
+    log,
+    batches: createBatchRows(table, now),
+    google: createGeminiBatches(google),
+    queueBatch: id => queueOf(config.queues.batches).send(JSON.stringify({ batch: id })),
+  }
+  const endRow = createEndRow({
+    ...deps,
+    queueJob: (body, delayMs) => queueOf(config.queues.jobs).send(body, undefined, delayMs),
+  })
+  const webhookSecret = createSecret(ssm, config.webhookSecret)
+
   return {
     edit,
     /** A schedule's order: its jobs are put on the jobs queue. */
@@ -107,6 +134,19 @@ export function createApp(env: Record<string, string | undefined>) {
       })
       log.info('order placed', { kind: order.kind, schedule: order.scheduleArn, jobs: ids.length })
     },
+    /** A tick of the clock: parked lines become batches. */
+    batchSubmit: (_event: unknown, context: Pick<Context, 'getRemainingTimeInMillis'>) =>
+      submit(batchDesk, { deadlineAt: now() + context.getRemainingTimeInMillis() }),
+    /** Messages of the batches queue: a batch each. */
+    batchCollect: ((event, context) => {
+      const deadlineAt = now() + context.getRemainingTimeInMillis()
+      return queueOf(config.queues.batches).consume(event, body => {
+        const id = readBatchMessage(body)
+        return [{ id, body, run: () => collect(batchDesk, endRow, id, { deadlineAt }) }]
+      })
+    }) satisfies QueueHandler,
+    /** A call of the function URL: Google's, or anybody's. */
+    webhook: (event: UrlEvent) => answerWebhook({ ...batchDesk, secret: webhookSecret }, event),
     /** Messages of the jobs queue: a job each. */
     job: handle(config.queues.jobs, (body, travels) => [{ intake: openJobMessage(body, travels), body }]),
     /** Messages of the uploads queue: S3's notices, with an upload or several each. */
@@ -122,4 +162,10 @@ export function createApp(env: Record<string, string | undefined>) {
       return own.map(({ notice, body }) => ({ intake: openUpload(notice, travels, uploadSources), body }))
     }),
   }
+}
+
+function readBatchMessage(body: string): string {
+  const message = parseJson(body, 'the message') as { batch?: unknown } | null
+  if (typeof message?.batch === 'string') return message.batch
+  throw new EditError('ERR_JOB_UNREADABLE', 'the message names no batch')
 }

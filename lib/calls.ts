@@ -2,7 +2,7 @@ import { type Applicant, admit, comeToSlot, looksAtAws, openGates, report, reser
 import type { Claim, Ledger } from './aws/ledger.ts'
 import { type Storage, toMetadata } from './aws/storage.ts'
 import type { Settings } from './config.ts'
-import { costOf, searchCostOf, type Usage } from './cost.ts'
+import { costOf, type Lane, searchCostOf, type Usage } from './cost.ts'
 import { EditError } from './errors.ts'
 import type { Gemini, RawReply } from './gemini/client.ts'
 import { buildRequest, buildWordsRequest } from './gemini/request.ts'
@@ -25,10 +25,11 @@ export type JudgedReply = {
   usage: Usage
   grounding: Grounding | undefined
   usd: number
+  lane: Lane
   pricesAsOf: string
 }
 
-type Pictured = JudgedReply & { verdict: Extract<Verdict, { draftMarkdown: string }> }
+export type Pictured = JudgedReply & { verdict: Extract<Verdict, { draftMarkdown: string }> }
 type Worded = JudgedReply & { verdict: Written }
 
 /** All that the calls for one claimed job need. */
@@ -49,20 +50,22 @@ const SAVE_NEEDS_MS = 20_000
 /** Calls that end without an answer may be billed, and something is wrong: this many are enough. */
 const UNANSWERED_LIMIT = 5
 
-/** Replies that earlier claims paid for and kept; one with pictures is never asked for again. */
-export async function readKept(desk: Desk, plan: Plan): Promise<void> {
+/** Replies to the attempts `before` one that earlier claims paid for and kept; one with pictures is never asked for again. */
+export async function readKept(desk: Desk, plan: Plan, before = Number.POSITIVE_INFINITY): Promise<void> {
   const { claim, storage, resultsBucket, folder, now } = desk
   if (claim.calls === 0) return
   const keys = await storage.list(resultsBucket, `${folder}/response-`)
   const kept = keys.flatMap(key => Number(/response-(\d+)\.json$/.exec(key)?.[1] ?? [])).toSorted((a, b) => a - b)
   const last = Math.max(0, ...claim.attempts.map(known => known.attempt))
   for (const attempt of kept) {
+    if (attempt >= before) break
     if (desk.replies.some(reply => reply.attempt === attempt)) continue
     const bytes = await storage.read(`s3://${resultsBucket}/${replyKey(folder, attempt)}`)
     if (!bytes) continue
     const json: unknown = JSON.parse(bytes.toString())
     const asked = findPlan(desk, plan, attempt, json)
-    if (asked) desk.replies.push(judge(desk, asked, attempt, json))
+    const wasRow = claim.attempts.some(other => other.attempt === attempt && other.batch !== undefined)
+    if (asked) desk.replies.push(judge(desk, asked, attempt, json, wasRow ? 'batch' : 'now'))
     // Kept, and its function died before it could say so. Attempts are numbered upwards, so the highest tells.
     if (attempt <= last) continue
     record(claim, { attempt, at: new Date(now()).toISOString(), ms: 0, outcome: 'reply', ...toAsks(asked) })
@@ -132,7 +135,7 @@ async function ask<Good extends JudgedReply>(
       return undefined
     })
     if (!reply) continue
-    const judged = judge(desk, current, desk.claim.calls, reply.json)
+    const judged = judge(desk, current, desk.claim.calls, reply.json, 'now')
     desk.replies.push(judged)
     // Beyond the retries: what fails here must not ask again for a reply that is kept.
     await settle(desk, desk.claim.hold, judged.usd)
@@ -140,7 +143,7 @@ async function ask<Good extends JudgedReply>(
 }
 
 /** Throws the error of a kind of reply that came as often as it may. */
-function refuseHopeless(replies: JudgedReply[]): void {
+export function refuseHopeless(replies: JudgedReply[]): void {
   for (const { verdict } of replies) {
     if (verdict.pictures || !verdict.error) continue
     const { error, most } = verdict
@@ -222,12 +225,12 @@ async function call(
 
 /** What a call that failed has cost: a lost reply its price, one that may be billed what was set aside, any other nothing. */
 function usdOf(desk: Desk, plan: Plan, reply: RawReply | undefined, outcome: string): number {
-  if (reply) return judge(desk, plan, desk.claim.calls, reply.json).usd
+  if (reply) return judge(desk, plan, desk.claim.calls, reply.json, 'now').usd
   return UNANSWERED.includes(outcome) ? (desk.claim.hold?.microUsd ?? 0) / 1e6 : 0
 }
 
 /** A reply is money: S3 gets every second that is left to take it. */
-async function keep(
+export async function keep(
   { claim, storage, resultsBucket, folder, deadlineAt, now }: Desk,
   attempt: number,
   text: string,
@@ -240,34 +243,35 @@ async function keep(
 
 /** A reply that came and that S3 did not take. */
 const LOST = 'lost'
-const UNANSWERED: readonly string[] = ['ERR_GEMINI_TIMEOUT', 'ERR_GEMINI_BROKE_OFF', LOST]
+const UNANSWERED: readonly string[] = ['ERR_GEMINI_TIMEOUT', 'ERR_GEMINI_BROKE_OFF', 'ERR_BATCH_ROW_LOST', LOST]
 
 /** Writes down how a call ended; the ledger learns it with the next write. */
-function record(claim: Claim, attempt: Attempt): void {
+export function record(claim: Claim, attempt: Attempt): void {
   claim.attempts.push(attempt)
   claim.ended += 1
   if (UNANSWERED.includes(attempt.outcome)) claim.unanswered += 1
 }
 
 /** A call of which nothing is known was ended by Lambda: the function was killed, or ran out of time or memory. */
-function refuseEndless({ calls, ended, unanswered }: Claim): void {
+export function refuseEndless({ calls, ended, unanswered }: Claim): void {
   const killed = calls - ended
   if (unanswered + killed < UNANSWERED_LIMIT) return
   const message = `${unanswered + killed} calls ended without an answer that could be kept, ${killed} of them with their function`
   throw new EditError('ERR_GEMINI_NO_ANSWER', message)
 }
 
-function judge(desk: Desk, planned: Plan, attempt: number, json: unknown): JudgedReply {
+/** What a reply is worth, and what it cost in the lane that it came by. */
+export function judge(desk: Desk, planned: Plan, attempt: number, json: unknown, lane: Lane): JudgedReply {
   const plan = settleRatio(planned, desk.claim.inputs ?? [])
   const reply = readReply(json)
   const answered = answeringModel(plan, desk.settings.catalogue, reply.modelVersion)
   const { usage, grounding, modelVersion: version } = reply
-  const usd = costOf(usage, answered, plan.job.lane) + searchCostOf(grounding?.webQueries.length ?? 0)
+  const usd = costOf(usage, answered, lane) + searchCostOf(grounding?.webQueries.length ?? 0)
   const verdict = plan.words ? judgeWords(reply, plan.words) : judgeReply(reply, groundingWish(plan.job))
-  return { attempt, verdict, plan, version, usage, grounding, usd, pricesAsOf: answered.prices.asOf }
+  return { attempt, verdict, plan, version, usage, grounding, usd, lane, pricesAsOf: answered.prices.asOf }
 }
 
-function hasPictures(reply: JudgedReply): reply is Pictured {
+export function hasPictures(reply: JudgedReply): reply is Pictured {
   return reply.verdict.pictures !== undefined
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BatchSettings, DEFAULT_BATCH_SETTINGS } from './batch-settings.ts'
 import { EditError } from './errors.ts'
 import { type Catalogue, MODELS, Model } from './models.ts'
 import { TextModel } from './words.ts'
@@ -12,6 +13,8 @@ export type Config = {
   ledgerTable: string
   resultsTopicArn: string
   gemini: { apiKey?: string; apiKeyParameter?: string; baseUrl?: string }
+  /** The registered webhook's; nothing else needs it. */
+  webhookSecret: { value?: string; parameter?: string }
   /** Whether uploaded `*.job.json` run. */
   uploadedJobs: boolean
 }
@@ -34,6 +37,8 @@ const Environment = z.object({
     .pipe(z.array(bucket)),
   GEMINI_API_KEY: z.string().min(1).optional(),
   GEMINI_API_KEY_PARAMETER: z.string().min(1).optional(),
+  GEMINI_WEBHOOK_SECRET: z.string().min(1).optional(),
+  GEMINI_WEBHOOK_SECRET_PARAMETER: z.string().min(1).optional(),
   GOOGLE_GEMINI_BASE_URL: z.url().optional(),
   UPLOADED_JOBS: z.enum(['on', 'off']).default('off'),
 })
@@ -61,6 +66,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       apiKeyParameter: e.GEMINI_API_KEY_PARAMETER,
       baseUrl: e.GOOGLE_GEMINI_BASE_URL,
     },
+    webhookSecret: { value: e.GEMINI_WEBHOOK_SECRET, parameter: e.GEMINI_WEBHOOK_SECRET_PARAMETER },
     uploadedJobs: e.UPLOADED_JOBS === 'on',
   }
 }
@@ -92,6 +98,7 @@ export const SettingsFile = z.strictObject({
   models: z.record(z.string(), Model.partial()).optional(),
   textModel: TextModel.optional(),
   maxWaitHours: z.number().positive().optional(),
+  batch: BatchSettings.partial().optional(),
 })
 
 export type Settings = {
@@ -102,12 +109,18 @@ export type Settings = {
   textModel?: TextModel
   /** US dollars a day: of everything, and by recipe. */
   budgets: { all?: number; recipes: Readonly<Record<string, number>> }
+  batch: BatchSettings
 }
 
 /** A week: longer than any outage or day's budget that somebody still waits for. */
 const MAX_WAIT_HOURS = 168
 
-export const DEFAULT_SETTINGS: Settings = { maxWaitHours: MAX_WAIT_HOURS, catalogue: MODELS, budgets: { recipes: {} } }
+export const DEFAULT_SETTINGS: Settings = {
+  maxWaitHours: MAX_WAIT_HOURS,
+  catalogue: MODELS,
+  budgets: { recipes: {} },
+  batch: DEFAULT_BATCH_SETTINGS,
+}
 
 /** Settings of the file's JSON over the defaults; throws a `ZodError` that names every fault. */
 export function readSettings(json: unknown): Settings {
@@ -119,5 +132,7 @@ export function readSettings(json: unknown): Settings {
   const recipes = Object.entries(file.recipes ?? {}).flatMap(([name, { dailyBudgetUsd }]) =>
     dailyBudgetUsd === undefined ? [] : [[name, dailyBudgetUsd] as const],
   )
-  return { defaultModel, textModel, maxWaitHours, catalogue, budgets: { all, recipes: Object.fromEntries(recipes) } }
+  const batch = { ...DEFAULT_BATCH_SETTINGS, ...file.batch }
+  const budgets = { all, recipes: Object.fromEntries(recipes) }
+  return { defaultModel, textModel, maxWaitHours, catalogue, budgets, batch }
 }

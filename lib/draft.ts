@@ -24,7 +24,7 @@ export function closeDraft(draft: Result, { replies, claim }: Desk, now: number)
   const last = replies.at(-1)
   const usd = replies.reduce((sum, reply) => sum + reply.usd, 0)
   draft.usage = addUsage(replies.map(reply => reply.usage))
-  draft.cost = { usd: roundUsd(usd), lane: draft.job.lane ?? 'now', pricesAsOf: last?.pricesAsOf }
+  draft.cost = { usd: roundUsd(usd), lane: last?.lane ?? draft.job.lane ?? 'now', pricesAsOf: last?.pricesAsOf }
   const webQueries = replies.reduce((sum, { grounding }) => sum + (grounding?.webQueries.length ?? 0), 0)
   if (webQueries > 0) draft.cost.searches = { webQueries, usdAtMost: roundUsd(searchCostOf(webQueries)) }
   if (last && 'words' in last.verdict) draft.text = last.verdict.words || undefined
@@ -40,9 +40,9 @@ function usdOf(replies: Desk['replies'], { attempt }: Attempt): number | undefin
   return reply && roundUsd(reply.usd)
 }
 
-/** To a millionth of a dollar: sums of binary fractions otherwise end in …0000002. */
+/** To a billionth of a dollar, so that half a price is exactly half: sums of binary fractions otherwise end in …0000002. */
 function roundUsd(usd: number): number {
-  return Math.round(usd * 1e6) / 1e6
+  return Math.round(usd * 1e9) / 1e9
 }
 
 /** One wide line a job: everything but words and bytes. */

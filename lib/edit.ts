@@ -2,10 +2,22 @@ import { type Limits, openGates, report } from './admission.ts'
 import { PROBE_MS } from './aws/gates.ts'
 import type { Latest } from './aws/latest.ts'
 import { type Claim, type Ledger, LostClaim } from './aws/ledger.ts'
+import type { Parking } from './aws/parking.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import { type Storage, toFolder } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
-import { askForPictures, type Desk, findLate, isoDay, readKept } from './calls.ts'
+import { parkLine } from './batches/park.ts'
+import {
+  askForPictures,
+  type Desk,
+  findLate,
+  hasPictures,
+  isoDay,
+  type Pictured,
+  readKept,
+  refuseEndless,
+  refuseHopeless,
+} from './calls.ts'
 import { DEFAULT_SETTINGS, type Settings } from './config.ts'
 import { closeDraft, openDraft, toLogLine } from './draft.ts'
 import { EditError, Held } from './errors.ts'
@@ -27,7 +39,7 @@ import type { Intake } from './intake.ts'
 import { type Job, parseJob } from './job.ts'
 import type { Log } from './log.ts'
 import { openMaterial, removeFiles } from './material.ts'
-import { makePlan } from './plan.ts'
+import { makePlan, type Plan } from './plan.ts'
 import { type Result, toResultError } from './result.ts'
 import { backoffMs } from './retry.ts'
 import { type Lines, leaveLine, takeTurn, toFreshWarning } from './session.ts'
@@ -35,6 +47,7 @@ import { refuseEarly, withWordsGrounding, writeWords } from './words-first.ts'
 
 export type Deps = Limits &
   Lines & {
+    parking: Parking
     storage: Storage
     latest: Latest
     topic: Topic
@@ -47,7 +60,7 @@ export type Deps = Limits &
   }
 
 /** The clocks of AWS's machines agree to well below this; Lambda's kill comes before a lease that ends this much later. */
-const LEASE_MARGIN_MS = 10_000
+export const LEASE_MARGIN_MS = 10_000
 const HOUR_MS = 3_600_000
 /** A tenth of a wait until tomorrow would be hours: this is enough to spread thousands. */
 const LONGEST_JITTER_MS = 300_000
@@ -73,6 +86,7 @@ export function createEdit(deps: Deps): Edit {
         throw error
       })
     if (outcome.kind === 'over') return { id, status: outcome.status }
+    if (outcome.kind === 'batched') return { id, status: 'batched' }
     if (outcome.kind === 'held') throw new Held(id, outcome.until, outcome.by)
     if (outcome.kind === 'reused') return edit(answerReuse(intake), { deadlineAt })
     let settings = DEFAULT_SETTINGS
@@ -99,28 +113,45 @@ function answerReuse(intake: Intake): Intake {
 }
 
 async function work(deps: Deps, settings: Settings, claim: Claim, intake: Intake, deadlineAt: number): Promise<Ended> {
+  const draft = openDraft(claim, deps.now())
+  const desk = openDesk(deps, { settings, claim, deadlineAt, recipe: intake.recipe })
+  const read = async () => (claim.job ? parseJob(JSON.parse(claim.job)) : await intake.read())
+  return conclude(deps, desk, draft, { ...intake, read }, job => produce(deps, desk, intake, job, draft))
+}
+
+/** What the work on one claimed job goes by. Where its files go is settled when the job is read. */
+export function openDesk(
+  deps: Deps,
+  given: { settings: Settings; claim: Claim; deadlineAt: number; recipe?: string },
+): Desk {
+  return { ...deps, ...given, leaseUntil: given.deadlineAt + LEASE_MARGIN_MS, folder: '', replies: [], probes: [] }
+}
+
+/**
+ * The end of every job, whichever lane it came by: what `middle` makes of it becomes `result.json`, and so does an error
+ * that is final. Any other error is thrown, and the job is not over; nor is it when `middle` hands it to the batch lane.
+ */
+export async function conclude(
+  deps: Deps,
+  desk: Desk,
+  draft: Result,
+  { prefix, source, read }: Pick<Intake, 'prefix' | 'source' | 'read'>,
+  middle: (job: Job) => Promise<Files | 'batched'>,
+): Promise<Ended> {
+  const { claim, settings } = desk
   const { storage, now, resultsBucket } = deps
-  const draft = openDraft(claim, now())
-  const desk: Desk = {
-    ...deps,
-    claim,
-    settings,
-    deadlineAt,
-    leaseUntil: deadlineAt + LEASE_MARGIN_MS,
-    recipe: intake.recipe,
-    folder: toFolder(intake.prefix, claim.id),
-    replies: [],
-    probes: [],
-  }
+  desk.folder = toFolder(prefix, claim.id)
   let files: Files = []
   try {
-    const job = claim.job ? parseJob(JSON.parse(claim.job)) : await intake.read()
+    const job = await read()
     draft.job = { ...job, id: claim.id }
     draft.labels = job.labels
-    desk.folder = toFolder(job.prefix ?? intake.prefix, claim.id)
+    desk.folder = toFolder(job.prefix ?? prefix, claim.id)
     const known = await storage.read(`s3://${resultsBucket}/${resultKey(desk.folder)}`)
     if (known) return await end(deps, claim, desk.folder, JSON.parse(known.toString()) as Result)
-    files = await produce(deps, desk, intake, job, draft)
+    const made = await middle(job)
+    if (made === 'batched') return { id: claim.id, status: made }
+    files = made
     draft.status = 'done'
   } catch (error) {
     const final = toFinalError(error, claim, settings, now())
@@ -129,7 +160,7 @@ async function work(deps: Deps, settings: Settings, claim: Claim, intake: Intake
     if (final.code === 'ERR_UPLOAD_ECHO') return await endSilently(deps, claim, draft)
   }
   closeDraft(draft, desk, now())
-  await writeResult(deps, claim.id, desk.folder, draft, files, intake.source)
+  await writeResult(deps, claim.id, desk.folder, draft, files, source)
   const ended = await end(deps, claim, desk.folder, draft)
   await openGates(desk, 'over').catch(() => undefined)
   return ended
@@ -158,8 +189,8 @@ async function endSilently({ ledger, log }: Deps, claim: Claim, draft: Result): 
 }
 
 /** The middle of the flow: what it learns on the way is in the draft also when it throws. */
-async function produce(deps: Deps, desk: Desk, intake: Intake, given: Job, draft: Result): Promise<Files> {
-  const { claim, folder, now } = desk
+async function produce(deps: Deps, desk: Desk, intake: Intake, given: Job, draft: Result): Promise<Files | 'batched'> {
+  const { claim, now } = desk
   const { session } = given
   if (session !== undefined) refuseEarly(given, desk.settings, isoDay(now()))
   const turn = session === undefined ? undefined : await takeTurn(deps, claim, session, intake.message)
@@ -167,18 +198,43 @@ async function produce(deps: Deps, desk: Desk, intake: Intake, given: Job, draft
   const timeLeftMs = () => desk.deadlineAt - now()
   const material = await openMaterial({ ...deps, claim, pins: intake.pins, timeLeftMs }, given, turn, draft)
   const job = await writeWords(desk, given, material)
-  const plan = { ...makePlan(job, desk.settings, isoDay(now())), base: material.base }
+  const plan = { ...begin(desk, job, draft), base: material.base }
+  await readKept(desk, plan)
+  if (goesByBatch(desk, job)) {
+    refuseHopeless(desk.replies)
+    refuseEndless(claim)
+    await parkLine(deps, desk, plan, (await material.bring(plan)).inputs, intake)
+    return 'batched'
+  }
+  return develop(desk, draft, job, await askForPictures(desk, plan, material))
+}
+
+/** A job leaves the batch lane after the batches that the settings give it, or when a batch's end says so. */
+function goesByBatch({ claim, settings, replies }: Desk, job: Job): boolean {
+  if (job.lane !== 'batch' || replies.some(hasPictures)) return false
+  return claim.lane !== 'now' && claim.batches < settings.batch.tries
+}
+
+/** Holds the job against every table, and notes what is asked of which model. */
+export function begin({ claim, settings, now }: Desk, job: Job, draft: Result): Plan {
+  const plan = makePlan(job, settings, isoDay(now()))
   draft.job = { ...job, id: claim.id, prompt: plan.prompt }
   draft.model = { requested: plan.requested, used: plan.modelId }
   draft.warnings.push(...plan.warnings)
-  await readKept(desk, plan)
-  const { verdict, plan: ran, version, ...reply } = await askForPictures(desk, plan, material)
+  return plan
+}
+
+/** The files of a reply with pictures, and what the result says of them. */
+export function develop({ folder, replies, claim }: Desk, draft: Result, job: Job, reply: Pictured): Files {
+  const { verdict, plan: ran, version } = reply
   draft.session = claim.session ?? draft.session
   if (draft.session?.fresh !== undefined) draft.warnings.push(toFreshWarning(draft.session))
   draft.job.imageConfig = ran.job.imageConfig
-  draft.model = { requested: plan.requested, used: ran.modelId, version }
-  const { grounding, warnings } = withWordsGrounding(desk.replies, reply.grounding)
+  draft.model = { requested: ran.requested, used: ran.modelId, version }
+  const { grounding, warnings } = withWordsGrounding(replies, reply.grounding)
   draft.warnings.push(...warnings, ...ran.warnings, ...verdict.warnings, ...compareWithWish(ran, verdict.pictures))
+  if (job.lane === 'batch' && reply.lane === 'now')
+    draft.warnings.push('no batch brought the picture: it was made by the now lane, at the full price')
   const { files, images } = toFiles(folder, verdict, job)
   draft.images = images
   draft.grounding = toResultGrounding(grounding)

@@ -31,6 +31,11 @@ export const ERRORS = {
     means: 'The job asks for something that this version knows but does not serve yet.',
     todo: 'Leave the field out, or upgrade.',
   },
+  ERR_JOB_LANE: {
+    remedy: 'change',
+    means: 'The job cannot go by the batch lane: a text model has to write its words first.',
+    todo: 'Send it with `lane: now`, or with its words.',
+  },
   ERR_JOB_ID_REUSED: {
     remedy: 'change',
     means: 'The `id` belongs to another job with other content, which stays as it is.',
@@ -270,6 +275,26 @@ export const ERRORS = {
     remedy: 'wait',
     means: 'The daily budget, or that of the recipe, has no room for the call.',
     todo: 'Nothing: jobs wait until the day turns in California. Or raise `dailyBudgetUsd` in settings.json.',
+  },
+  ERR_BATCH_ROW_LOST: {
+    remedy: 'wait',
+    means: 'A batch ended without a readable answer for this job. Google may have billed one.',
+    todo: 'Nothing: the job goes into the next batch, and after two by the `now` lane.',
+  },
+  ERR_BATCH_FAILED: {
+    remedy: 'wait',
+    means: 'Google gave a batch up, or did not take it at all.',
+    todo: 'Nothing: its jobs go into the next batch, and after two by the `now` lane.',
+  },
+  ERR_BATCH_EXPIRED: {
+    remedy: 'wait',
+    means: 'A batch was not begun within 48 hours, or not ended within `stuckHours` and therefore cancelled.',
+    todo: 'Nothing: its jobs go by the `now` lane.',
+  },
+  ERR_BATCH_CANCELLED: {
+    remedy: 'change',
+    means: 'Somebody cancelled the batch that the job was in, before it was answered.',
+    todo: 'Send the job under a new id if it is still wanted.',
   },
   ERR_TIME_SHORT: {
     remedy: 'wait',

@@ -104,7 +104,8 @@ export async function writeResult(
   await write({ key: resultKey(folder), body, contentType: 'application/json' })
 }
 
-export type Ended = { id: string; status: Status }
+/** `batched`: the queue is done with the job, and the batch lane brings it on. */
+export type Ended = { id: string; status: Status | 'batched' }
 
 /** Tells the world and the ledger of a `result.json` that is there: the last three steps of the end. */
 export async function announce(

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { UploadNotice } from './aws/events.ts'
 import { toUploadId } from './aws/events.ts'
 import { asInput } from './aws/inputs.ts'
@@ -40,6 +41,8 @@ export function openJobMessage(body: string, { messageId, id, firstSeenAt }: Mes
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new EditError('ERR_JOB_UNREADABLE', 'the message is JSON, but no object')
   }
+  const resumed = Resumption.safeParse(value)
+  if (resumed.success) return openResumption(resumed.data.resume, firstSeenAt)
   const ownId = readId(value)
   // A tick that is delivered twice makes the same job, even if its forecast was another the second time.
   const tickId = ownId === undefined && id !== undefined && readPlannedAt(id) !== undefined ? id : undefined
@@ -55,6 +58,29 @@ export function openJobMessage(body: string, { messageId, id, firstSeenAt }: Mes
       return parseJob(value)
     },
   }
+}
+
+/** A job that its batch brought back: its row in the ledger has all that is known of it. */
+const Resumption = z.strictObject({
+  resume: z.strictObject({
+    id: z.string(),
+    hash: z.string(),
+    prefix: z.string(),
+    source: z.string().optional(),
+    recipe: z.string().optional(),
+  }),
+})
+type Resumption = z.infer<typeof Resumption>['resume']
+
+/** The message that sends a batched job to the jobs queue again. */
+export function writeResumption({ id, hash, prefix, source, recipe }: Resumption): string {
+  return JSON.stringify({ resume: { id, hash, prefix, source, recipe } } satisfies z.infer<typeof Resumption>)
+}
+
+function openResumption({ id, hash, prefix, source, recipe }: Resumption, firstSeenAt: number): Intake {
+  const read = () =>
+    Promise.reject(new EditError('ERR_JOB_UNREADABLE', `job ${id} is to go on, and the ledger knows nothing of it`))
+  return { id, hash, firstSeenAt, prefix, spareId: id, source, recipe, pins: new Map(), read }
 }
 
 /** The sender's id, if it is one that a job may have; a faulty one is named when the job is read. */

@@ -23,7 +23,7 @@ export type Plan = {
 
 /** Refuses what can be refused before a byte is read or a cent is spent. `today` is YYYY-MM-DD. */
 export function makePlan(job: Job, settings: Settings, today: string): Plan {
-  refuseUnserved(job)
+  refuseInBatch(job)
   const prompt = buildPrompt(job)
   // A turn may go on from the last picture; how many inputs it has is known when its turn has come.
   if (job.session === undefined) checkInputs(job.operation, job.inputs.length)
@@ -51,10 +51,13 @@ export function planWords(job: Job, { textModel }: Settings): WordsPlan | undefi
   }
 }
 
-/** `planWords` for a job that leaves its words open. */
+/** `planWords` for a job that leaves its words open; `ERR_JOB_LANE` where they can't be written first. */
 export function planOpenWords(job: Job, settings: Settings): WordsPlan | undefined {
   const plan = planWords(job, settings)
-  return plan && lacksWords(job, plan.words) ? plan : undefined
+  if (!plan || !lacksWords(job, plan.words)) return undefined
+  if (job.lane === 'now') return plan
+  const message = 'a text model has to write its words first, and a batch asks once; bring the words in their slot'
+  throw new EditError('ERR_JOB_LANE', `${job.operation}: ${message}, or send it with lane: now`)
 }
 
 /** The same job on the model that follows one that Google no longer serves. */
@@ -63,18 +66,11 @@ export function replan(plan: Plan, next: { id: string; model: Model; warnings: s
   return { ...plan, modelId: next.id, model: next.model, warnings: [...plan.warnings, ...next.warnings, ...limits] }
 }
 
-type Wish = { field: string; wished: (job: Job) => boolean }
-
-/** Fields of the schema that this version does not serve yet. */
-const UNSERVED: readonly Wish[] = [{ field: 'lane: batch', wished: job => job.lane === 'batch' }]
-
-function refuseUnserved(job: Job): void {
+function refuseInBatch(job: Job): void {
   if (job.session !== undefined && job.lane === 'batch') {
     const message = `session ${job.session} can't go through the batch lane: each turn needs the answer to the one before`
     throw new EditError('ERR_JOB_SESSION_BATCH', message)
   }
-  const fields = UNSERVED.filter(({ wished }) => wished(job)).map(({ field }) => field)
-  if (fields.length > 0) throw new EditError('ERR_JOB_UNSUPPORTED', `this version does not serve: ${fields.join(', ')}`)
 }
 
 /**

@@ -28,6 +28,8 @@ export type Attempt = {
   /** `words`: a text model was asked what the picture is to show. */
   asks?: 'words'
   usd?: number
+  /** The batch that it was a row of; without one it was a call of its own. */
+  batch?: string
 }
 
 export type ImageFacts = {

@@ -134,8 +134,8 @@ export function toWordsAsk(job: Job, { operations }: TextModel): WordsAsk | unde
 }
 
 /** Whether the job leaves its words to be written: it fills slots, but not this one. */
-export function lacksWords({ prompt, slots, lane }: Job, { row }: WordsAsk): boolean {
-  return prompt === undefined && lane === 'now' && slots?.[row.slot] === undefined
+export function lacksWords({ prompt, slots }: Job, { row }: WordsAsk): boolean {
+  return prompt === undefined && slots?.[row.slot] === undefined
 }
 
 /** The job with its words. What was to be looked up on the web has been looked up for them; pictures are searched when it is drawn. */

@@ -7,10 +7,12 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startDynalite } from '../infra/local/aws/dynalite.ts'
 import { createLatest } from '../lib/aws/latest.ts'
 import { createLedger } from '../lib/aws/ledger.ts'
+import { createParking } from '../lib/aws/parking.ts'
 import { createSendAgain } from '../lib/aws/queue.ts'
 import { createRecipeBucket } from '../lib/aws/recipe-bucket.ts'
 import { createSessions } from '../lib/aws/sessions.ts'
 import { createStorage } from '../lib/aws/storage.ts'
+import { createTable } from '../lib/aws/table.ts'
 import { createTopic } from '../lib/aws/topic.ts'
 import { createEdit } from '../lib/edit.ts'
 import { createGemini } from '../lib/gemini/client.ts'
@@ -70,6 +72,7 @@ async function openReadOnly(refused: RegExp) {
     ledger: createLedger(dynamodb, 'ledger', now),
     sessions: createSessions(dynamodb, 'ledger', now),
     sendAgain: createSendAgain(new SQSClient()),
+    parking: createParking(createTable(dynamodb, 'ledger', now), now),
     storage,
     latest: createLatest(new S3Client()),
     topic: createTopic(new SNSClient(), 'arn:aws:sns:us-east-1:1:results'),

@@ -35,6 +35,7 @@ test('a whole environment becomes the configuration', () => {
     ledgerTable: 'ledger',
     resultsTopicArn: 'arn:aws:sns:eu-central-1:123456789012:results',
     gemini: { apiKey: 'a-very-secret-key', apiKeyParameter: undefined, baseUrl: undefined },
+    webhookSecret: { value: undefined, parameter: undefined },
     uploadedJobs: false,
   })
 })

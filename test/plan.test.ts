@@ -45,16 +45,9 @@ describe('refused before a byte is read or a cent is spent', () => {
     ['an edit without a picture', { operation: 'edit' }, 'ERR_JOB_INPUTS'],
     ['a size that the model lacks', { imageConfig: { imageSize: '512' } }, 'ERR_MODEL_OPTION'],
     ['a session in a batch', { session: 'kitchen', lane: 'batch' }, 'ERR_JOB_SESSION_BATCH'],
-    ['a batch', { lane: 'batch' }, 'ERR_JOB_UNSUPPORTED'],
     ['a search that the model lacks', { model: 'nano-banana', grounding: { web: true } }, 'ERR_MODEL_OPTION'],
   ])('%s', (_, fields, code) => {
     expect(() => makePlan(job(fields), DEFAULT_SETTINGS, today)).toThrow(expect.objectContaining({ code }))
-  })
-
-  test('all that is not served yet is named at once', () => {
-    expect(() => makePlan(job({ lane: 'batch' }), DEFAULT_SETTINGS, today)).toThrow(
-      'this version does not serve: lane: batch',
-    )
   })
 })
 

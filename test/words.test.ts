@@ -30,11 +30,16 @@ describe('words are written first where a job leaves them open', () => {
     ['a forecast in its slot', { operation: 'weather', slots: { place: 'Oslo', facts: 'snow' } }, { textModel }],
     ['a prompt of its own', { operation: 'weather', prompt: 'Oslo in the rain' }, { textModel }],
     ['an operation without words', { operation: 'photo', slots: { subject: 'a cup' } }, { textModel }],
-    ['the batch lane', { ...logo, lane: 'batch' }, { textModel }],
     ['no text model in the settings', logo, {}],
     ['an operation that the settings leave out', weather, { textModel: { ...textModel, operations: ['logo'] } }],
   ])('not with %s', (_, job, file) => {
     expect(open(job, readSettings(file))).toBeUndefined()
+  })
+
+  test('not by batch, which asks once: the job is refused', () => {
+    expect(() => open({ ...logo, lane: 'batch' }, readSettings({ textModel }))).toThrow(
+      expect.objectContaining({ code: 'ERR_JOB_LANE' }),
+    )
   })
 
   test('without a text model a logo needs its words', () => {

@@ -23,6 +23,9 @@ import { callAws } from './faults.ts'
  *                   waiting                       done · refused · failed
  *                        └─ claim n+1: its time came
  *
+ * A job of the batch lane goes from `running` to `batched` and comes back by way of `parking.ts`: while it belongs to a
+ * batch, nobody but that batch's collector can claim it, whoever sends its message again.
+ *
  * A lease ends at the owner's deadline plus a margin and is never renewed: Lambda kills the owner before it ends.
  */
 export type JobStatus = 'running' | 'waiting' | 'batched' | Status
@@ -53,6 +56,10 @@ export type Claim = {
   session: SessionFacts | undefined
   /** Inputs that lie with Google for this job. */
   files: SentFile[]
+  /** Batches that it was parked for so far. */
+  batches: number
+  /** `now` once no further batch may have it. */
+  lane: 'now' | undefined
 }
 
 /** An input that was uploaded to Google: a retry uses it until it expires (epoch milliseconds). */
@@ -66,24 +73,28 @@ export type ClaimOutcome =
   /** Somebody else works on it, or its time has not come. */
   | { kind: 'held'; until: number; by: 'lease' | 'waiting' }
   | { kind: 'over'; status: Status }
+  /** It lies in the batch lane, which brings it on by itself. */
+  | { kind: 'batched' }
   /** The id stands for another job. */
   | { kind: 'reused' }
 
 export type Ledger = ReturnType<typeof createLedger>
 
 /** Rows are forgotten after 90 days; from then on `result.json` decides. */
-const REMEMBERED_MS = 90 * 24 * 3600 * 1000
+export const REMEMBERED_MS = 90 * 24 * 3600 * 1000
 const ATTEMPTS_KEPT = 30
 const MESSAGE_KEPT_BYTES = 150_000
+/** In the place of a batch's id. */
+export const NO_BATCH = '-'
 const OVER: readonly string[] = ['done', 'refused', 'failed'] satisfies Status[]
 
 /**
  * What every write of an owner brings up to date: its calls and how they ended. Of a count whose answer was lost nobody knows
  * whether it stands, and no call followed it: the next write sets it right.
  */
-const PROGRESS = 'calls = :calls, ended = :ended, unanswered = :unanswered, attempts = :attempts'
+export const PROGRESS = 'calls = :calls, ended = :ended, unanswered = :unanswered, attempts = :attempts'
 
-function toProgress({ calls, ended, unanswered, attempts }: Claim): Record<string, unknown> {
+export function toProgress({ calls, ended, unanswered, attempts }: Claim): Record<string, unknown> {
   const last = JSON.stringify(attempts.slice(-ATTEMPTS_KEPT))
   return { ':calls': calls, ':ended': ended, ':unanswered': unanswered, ':attempts': last }
 }
@@ -144,7 +155,7 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
       const written = await update(id, {
         set: '#status = :running, #owner = :owner, claim = if_not_exists(claim, :zero) + :one, leaseUntil = :lease, firstSeenAt = if_not_exists(firstSeenAt, :firstSeen), #hash = :hash',
         condition:
-          'attribute_not_exists(pk) OR (#hash = :hash AND ((#status = :running AND leaseUntil < :now) OR (#status = :waiting AND waitUntil <= :now)))',
+          'attribute_not_exists(pk) OR (#hash = :hash AND ((#status = :running AND leaseUntil < :now AND (attribute_not_exists(batchId) OR batchId = :none)) OR (#status = :waiting AND waitUntil <= :now)))',
         names: { '#hash': 'hash', '#owner': 'owner' },
         values: {
           ':running': 'running',
@@ -156,6 +167,7 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
           ':firstSeen': facts.firstSeenAt,
           ':hash': facts.hash,
           ':now': now(),
+          ':none': NO_BATCH,
         },
       })
       if (written) return { kind: 'claimed', claim: toClaim(id, written) }
@@ -207,11 +219,18 @@ export function createLedger(dynamodb: DynamoDBClient, table: string, now: () =>
     },
 
     /** Gives the job back until `until`, with the reason: no failure, and no claim. */
-    async wait(claim: Claim, until: number, reason: { code: Code | 'ERR_INTERNAL' }): Promise<void> {
-      await updateOwned(claim, `waitUntil = :until, waitReason = :code, slot = :slot, ${PROGRESS}`, 'waiting', {
-        ':until': until,
-        ':code': reason.code,
+    async wait(
+      claim: Claim,
+      until: number,
+      { code, lane = claim.lane }: { code: Code | 'ERR_INTERNAL'; lane?: 'now' },
+    ): Promise<void> {
+      const set = `waitUntil = :until, waitReason = :code, slot = :slot, batchId = :none, nowLane = :nowLane, ${PROGRESS}`
+      await updateOwned(claim, set, 'waiting', {
         ':slot': JSON.stringify(claim.slot ?? null),
+        ':none': NO_BATCH,
+        ':nowLane': lane === 'now' ? 1 : 0,
+        ':until': until,
+        ':code': code,
         ...toProgress(claim),
       })
     },
@@ -250,9 +269,9 @@ export class LostClaim extends Error {
   }
 }
 
-type Item = Record<string, AttributeValue>
+export type Item = Record<string, AttributeValue>
 
-function toClaim(id: string, item: Item): Claim {
+export function toClaim(id: string, item: Item): Claim {
   return {
     id,
     number: Number(item.claim?.N),
@@ -268,6 +287,8 @@ function toClaim(id: string, item: Item): Claim {
     hold: (JSON.parse(item.moneyHeld?.S ?? 'null') as Hold | null) ?? undefined,
     session: (JSON.parse(item.turn?.S ?? 'null') as SessionFacts | null) ?? undefined,
     files: JSON.parse(item.files?.S ?? '[]') as SentFile[],
+    batches: Number(item.batches?.N ?? 0),
+    lane: item.nowLane?.N === '1' ? 'now' : undefined,
   }
 }
 
@@ -276,12 +297,15 @@ function explain(item: Item | undefined, hash: string, now: number): ClaimOutcom
   const status = item?.status?.S ?? ''
   if (item && item.hash?.S !== hash) return { kind: 'reused' }
   if (OVER.includes(status)) return { kind: 'over', status: status as Status }
+  const inBatch = (item?.batchId?.S ?? NO_BATCH) !== NO_BATCH
+  const isOrphan = status === 'running' && inBatch && Number(item?.leaseUntil?.N ?? 0) < now
+  if (status === 'batched' || isOrphan) return { kind: 'batched' }
   const waiting = status === 'waiting'
   const until = Number((waiting ? item?.waitUntil?.N : item?.leaseUntil?.N) ?? now)
   return { kind: 'held', until: Math.max(until, now), by: waiting ? 'waiting' : 'lease' }
 }
 
-function toAttributes(values: Record<string, unknown>) {
+export function toAttributes(values: Record<string, unknown>) {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [
       name,

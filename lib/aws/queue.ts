@@ -136,8 +136,14 @@ export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOpti
   }
 
   return {
-    /** Puts a body on the queue; an id of Darkroom's own travels beside it. */
-    send: (body: string, id?: string) => send(url, body, id === undefined ? {} : { 'darkroom-id': id }, 0),
+    /** Puts a body on the queue, to be seen after a delay of 900 s at most; an id of Darkroom's own travels beside it. */
+    send: (body: string, id?: string, delayMs = 0) =>
+      send(
+        url,
+        body,
+        id === undefined ? {} : { 'darkroom-id': id },
+        Math.min(LONGEST_DELAY_S, Math.ceil(delayMs / 1000)),
+      ),
 
     /** Works on all records side by side; what could not be settled stays on the queue. */
     async consume(event: SQSEvent, open: Open): Promise<SQSBatchResponse> {

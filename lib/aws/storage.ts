@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import {
+  DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -92,6 +94,36 @@ export function createStorage(s3: S3Client) {
         s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix })),
       )
       return (listing.Contents ?? []).flatMap(({ Key }) => (Key === undefined ? [] : [Key]))
+    },
+
+    /** All keys that begin so, in order, with their sizes: a page of a thousand in memory at a time. */
+    async *scan(bucket: string, prefix: string): AsyncGenerator<{ key: string; sizeBytes: number }> {
+      for (let after: string | undefined; ; ) {
+        const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, StartAfter: after })
+        const page = await callAws(`s3:ListBucket on ${bucket}`, () => s3.send(command))
+        for (const { Key = '', Size = 0 } of page.Contents ?? []) yield { key: Key, sizeBytes: Size }
+        after = page.Contents?.at(-1)?.Key
+        if (!page.IsTruncated || after === undefined) return
+      }
+    },
+
+    /** An object's bytes as they come, or `undefined` if there is no such object. Whoever opens it reads it or destroys it. */
+    async open(uri: string): Promise<Readable | undefined> {
+      const command = new GetObjectCommand(splitUri(uri))
+      const object = await unlessMissing(`s3:GetObject on ${uri}`, () => s3.send(command))
+      return object?.Body as Readable | undefined
+    },
+
+    /** Removes objects, those that are not there too. */
+    async remove(bucket: string, keys: readonly string[]): Promise<void> {
+      for (let at = 0; at < keys.length; at += 1000) {
+        const Objects = keys.slice(at, at + 1000).map(Key => ({ Key }))
+        const command = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } })
+        const { Errors = [] } = await callAws(`s3:DeleteObject on ${bucket}`, () => s3.send(command))
+        const [first] = Errors
+        if (first)
+          throw new EditError('ERR_AWS_UNAVAILABLE', `S3 kept ${Errors.length} objects, ${first.Key}: ${first.Code}`)
+      }
     },
 
     /** Writes an object. Metadata values are ASCII already; see `toMetadata`. */

@@ -81,6 +81,8 @@ describe('a claim', () => {
         firstSeenAt: START,
         job: undefined,
         inputs: undefined,
+        batches: 0,
+        lane: undefined,
       },
     })
   })
@@ -116,6 +118,8 @@ describe('a claim', () => {
       job: '{"operation":"edit"}',
       inputs: [facts],
       files: [],
+      batches: 0,
+      lane: undefined,
     })
   })
 

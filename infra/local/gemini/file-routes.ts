@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Files } from './files.ts'
-import { invalid } from './google-error.ts'
+import { GoogleError, invalid } from './google-error.ts'
 import { jsonReply, parseJson, type Reply, readBody } from './wire.ts'
 
 type Visit = { files: Files; request: IncomingMessage; url: URL; name: string }
@@ -103,8 +103,14 @@ function progress(status: string, receivedBytes: number): Record<string, string>
   }
 }
 
-function download({ files, name }: Visit): Reply {
-  return { status: 200, headers: { 'content-type': files.describe(name).mimeType }, body: files.bytes(name) }
+function download({ files, name, request }: Visit): Reply {
+  const headers = { 'content-type': files.describe(name).mimeType }
+  const bytes = files.bytes(name)
+  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+  if (from === 0) return { status: 200, headers, body: bytes }
+  if (from >= bytes.length) throw new GoogleError(416, 'The requested range is not satisfiable.')
+  const range = `bytes ${from}-${bytes.length - 1}/${bytes.length}`
+  return { status: 206, headers: { ...headers, 'content-range': range }, body: bytes.subarray(from) }
 }
 
 function remove({ files, name }: Visit): Reply {

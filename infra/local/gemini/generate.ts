@@ -61,6 +61,26 @@ export async function generate(desk: Desk, exchange: Exchange): Promise<Reply | 
   return FAULTS[order.fault]({ model: id, response, delayMs: order.delayMs ?? 2000, answer })
 }
 
+/** One row of a batch, as a call of its own would be answered; Google's refusal of it is thrown. */
+export async function generateRow(desk: Desk, id: string, json: unknown): Promise<Answer> {
+  const call = desk.log.start('batchGenerateContent', id)
+  try {
+    const model = findServed(id, desk.models, desk.today())
+    const request = readGenerateRequest(json)
+    const prompt = readPrompt(request)
+    call.images = countImages(request)
+    desk.log.enter(call, prompt)
+    checkRules({ id, model, request })
+    call.outcome = 'answered'
+    return await answerTo(desk, call, { id, model, request, prompt })
+  } catch (error) {
+    call.outcome = 'refused'
+    throw error
+  } finally {
+    desk.log.end(call)
+  }
+}
+
 type Passed = Omit<Ask, 'model' | 'inputs'> & { model: Ask['model'] | undefined }
 
 async function answerTo(desk: Desk, call: Call, { model, ...passed }: Passed): Promise<Answer> {

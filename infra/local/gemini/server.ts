@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Catalogue, MODELS } from '../../../lib/models.ts'
+import { answerBatches } from './batch-routes.ts'
+import { type Batches, createBatches } from './batches.ts'
 import { type Call, type CallLog, createCallLog } from './calls.ts'
 import { type Control, createControl } from './control.ts'
 import { answerControl } from './control-routes.ts'
@@ -14,6 +16,7 @@ import { noSuchPath } from './google-error.ts'
 import { checkKey } from './key.ts'
 import { createLimiter } from './limiter.ts'
 import { answerModels } from './model-routes.ts'
+import { createWebhooks, type Webhooks } from './webhooks.ts'
 import { errorReply, type Reply, send } from './wire.ts'
 
 export type GeminiOptions = {
@@ -35,6 +38,9 @@ export type Gemini = {
   baseUrl: string
   apiKey: string
   control: Omit<Control, 'takeWait' | 'takeFault' | 'takeReply'>
+  /** Batches as they are, and what becomes of those to come. */
+  batches: Batches
+  webhooks: Webhooks
   calls: readonly Call[]
   inFlight: () => number
   mostInFlight: CallLog['mostInFlight']
@@ -51,8 +57,12 @@ export async function startGemini(options: GeminiOptions = {}): Promise<Gemini> 
   const log = createCallLog(now)
   const files = createFiles(now, name => `${baseUrl}/v1beta/files/${name}`)
   const desk: Desk = { models, today, sleep, log, control, limiter, files }
+  const webhooks = createWebhooks(now, sleep)
+  const batches = createBatches(desk, now, webhooks.tell)
 
-  const server = createServer((request, response) => void answer(desk, apiKey, request, response))
+  const server = createServer(
+    (request, response) => void answer({ ...desk, batches, webhooks }, apiKey, request, response),
+  )
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -61,7 +71,18 @@ export async function startGemini(options: GeminiOptions = {}): Promise<Gemini> 
     await new Promise(resolve => server.close(resolve))
   }
   const { inFlight, mostInFlight, calls } = log
-  return { baseUrl, apiKey, control, calls, inFlight, mostInFlight, close, [Symbol.asyncDispose]: close }
+  return {
+    baseUrl,
+    apiKey,
+    control,
+    batches,
+    webhooks,
+    calls,
+    inFlight,
+    mostInFlight,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 const MODEL_CALL = /^\/v1(?:beta)?\/models\/([^/:]+):(generateContent|countTokens)$/
@@ -70,18 +91,33 @@ const METHODS: Readonly<Record<string, (desk: Desk, exchange: Exchange) => Promi
   countTokens,
 }
 
-async function answer(desk: Desk, apiKey: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+type WholeDesk = Desk & { batches: Batches; webhooks: Webhooks }
+
+async function answer(
+  desk: WholeDesk,
+  apiKey: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://stand-in')
   const [, id, method] = (request.method === 'POST' && decodeURIComponent(url.pathname).match(MODEL_CALL)) || []
   if (id && method) return answerCall(desk, apiKey, { request, response, url, id, method })
-  await send(response, await answerElse(desk, apiKey, request, url).catch(errorReply))
+  const reply = await answerElse(desk, apiKey, request, url).catch(errorReply)
+  if (reply === 'gone') response.destroy()
+  else await send(response, reply)
 }
 
-async function answerElse(desk: Desk, apiKey: string, request: IncomingMessage, url: URL): Promise<Reply> {
+async function answerElse(
+  desk: WholeDesk,
+  apiKey: string,
+  request: IncomingMessage,
+  url: URL,
+): Promise<Reply | 'gone'> {
   if (url.pathname.startsWith('/control/')) return answerControl(desk, request, url)
   if (!continuesUpload(url)) checkKey(request, url, apiKey)
   const reply =
     answerFiles(desk.files, request, url) ??
+    answerBatches(desk, request, url) ??
     (request.method === 'GET' ? answerModels(desk.models, desk.today(), url.pathname) : undefined)
   if (!reply) throw noSuchPath()
   return reply

@@ -1,0 +1,142 @@
+import type { BatchRow, BatchStep } from '../aws/batch-rows.ts'
+import { type Code, EditError } from '../errors.ts'
+import type { GoogleBatch } from '../gemini/batches.ts'
+import { type BatchDesk, inGroups, type Member, membersOf } from './desk.ts'
+
+/** Google may still be at work on a creation whose answer was lost: nobody looks for it, in vain, before this has passed. */
+const SETTLE_MS = 240_000
+/** Files last 48 hours at Google's. */
+const FILE_FRESH_MS = 40 * 3_600_000
+/** A file of 2 GB at 20 MB/s. */
+const UPLOAD_NEEDS_MS = 100_000
+/** Left after the upload for making the batch. */
+const AFTER_UPLOAD_MS = 10_000
+const ENLIST_AT_ONCE = 20
+/** Objects whose first bytes are on their way while one is sent. */
+const OPEN_AT_ONCE = 8
+
+type Step = (desk: BatchDesk, row: BatchRow, time: { deadlineAt: number }) => Promise<boolean>
+
+/** What brings a batch on from where it stands; each can be repeated. True: go on with the next. */
+const STEPS: Partial<Record<BatchStep, Step>> = { planned: upload, creating: lookForIt, created: removeLines }
+
+/** Brings a batch as far as it goes: to Google's hands. An interruption anywhere is followed by the same step again. */
+export async function advance(desk: BatchDesk, row: BatchRow, time: { deadlineAt: number }): Promise<void> {
+  while (await STEPS[row.step]?.(desk, row, time)) {}
+}
+
+/** Enlists the jobs, sends their lines as one file, and writes down the intent to make a batch of it. */
+async function upload(desk: BatchDesk, row: BatchRow, { deadlineAt }: { deadlineAt: number }): Promise<boolean> {
+  const { batches, google, now } = desk
+  if (row.cancelledBy) return endUnmade(desk, row, 'CANCELLED', 'cancelled before it was made')
+  const needsMs = UPLOAD_NEEDS_MS * Math.max(0.2, row.sizeBytes / 2e9)
+  if (now() > deadlineAt - needsMs) return false
+  if (!row.inputFile || (row.uploadedAt ?? 0) < now() - FILE_FRESH_MS) {
+    const enlisted = await enlist(desk, row)
+    if (enlisted.rows === 0) return endUnmade(desk, row, 'EMPTY', 'none of its jobs waits any more')
+    const stream = () => streamLines(desk, row.id)
+    const inputFile = await google.upload(enlisted.sizeBytes, stream, () => deadlineAt - now() - AFTER_UPLOAD_MS)
+    if (!(await batches.move(row, ['planned'], { ...enlisted, inputFile, uploadedAt: now() }))) return false
+  }
+  return create(desk, row)
+}
+
+/** Puts every member into this batch; those that went elsewhere in the meantime are left out, and their lines with them. */
+async function enlist(
+  { parking, batches, storage, resultsBucket }: BatchDesk,
+  row: BatchRow,
+): Promise<{ rows: number; sizeBytes: number }> {
+  await batches.move(row, ['planned'], {})
+  let rows = 0
+  let sizeBytes = 0
+  const desk = { storage, resultsBucket }
+  await inGroups(membersOf(desk, row.id), ENLIST_AT_ONCE, async member => {
+    if (!(await parking.enlist(member.id, member.line, row.id))) return
+    rows += 1
+    sizeBytes += member.sizeBytes
+  })
+  return { rows, sizeBytes }
+}
+
+/** The enlisted lines one after another, whatever their number and size. */
+async function* streamLines(desk: BatchDesk, id: string): AsyncGenerator<Buffer> {
+  type Opened = ReturnType<typeof openLine>
+  const opened: Opened[] = []
+  const send = async function* (next: Opened | undefined): AsyncGenerator<Buffer> {
+    for await (const chunk of (await next) ?? []) yield chunk as Buffer
+  }
+  try {
+    for await (const member of membersOf(desk, id)) {
+      const opening = openLine(desk, member, id)
+      // Whoever reads it hears of its failure; until then it is nobody's.
+      opening.catch(() => undefined)
+      opened.push(opening)
+      if (opened.length >= OPEN_AT_ONCE) yield* send(opened.shift())
+    }
+    while (opened.length > 0) yield* send(opened.shift())
+  } finally {
+    for (const left of opened) void left.then(body => body?.destroy()).catch(() => undefined)
+  }
+}
+
+async function openLine({ storage, parking, resultsBucket }: BatchDesk, { id, line }: Member, batch: string) {
+  if (!(await parking.isOpen(id, batch))) return undefined
+  return storage.open(`s3://${resultsBucket}/${line}`)
+}
+
+/** After an answer that was lost, or a death before it came, Google's list decides whether there is a batch. */
+async function lookForIt(desk: BatchDesk, row: BatchRow): Promise<boolean> {
+  const found = await desk.google.find(row.id)
+  if (found) return name(desk, row, found)
+  if (desk.now() - (row.intentAt ?? 0) < SETTLE_MS) return false
+  if (row.cancelledBy) return endUnmade(desk, row, 'CANCELLED', 'cancelled before it was made')
+  return create(desk, row)
+}
+
+/** What a creation can end with of which nobody knows whether it came to pass. Any other answer is a refusal. */
+const UNKNOWN: readonly Code[] = ['ERR_GEMINI_UNAVAILABLE', 'ERR_GEMINI_TIMEOUT', 'ERR_GEMINI_BROKE_OFF']
+
+/** Makes the batch at Google's: the intent is written down, or renewed, before it is acted upon. */
+async function create(desk: BatchDesk, row: BatchRow): Promise<boolean> {
+  const { google, batches, now, log } = desk
+  if (!(await batches.move(row, ['planned', 'creating'], { step: 'creating', intentAt: now() }))) return false
+  try {
+    return await name(desk, row, await google.create(row.model, row.id, row.inputFile ?? ''))
+  } catch (error) {
+    if (!(error instanceof EditError) || UNKNOWN.includes(error.code)) throw error
+    if (error.remedy !== 'change') {
+      await batches.move(row, ['creating'], { step: 'planned' })
+      throw error
+    }
+    log.error('batch refused', { batch: row.id, model: row.model, code: error.code, reason: error.message })
+    return endUnmade(desk, row, 'REFUSED', error.message)
+  }
+}
+
+async function name({ batches }: BatchDesk, row: BatchRow, { name }: GoogleBatch): Promise<boolean> {
+  if (!(await batches.move(row, ['creating'], { step: 'created', name }))) return false
+  await batches.nameIt(row.id, name)
+  return true
+}
+
+/** Google has the lines now; whoever goes again is built anew from its inputs. */
+async function removeLines(desk: BatchDesk, row: BatchRow): Promise<boolean> {
+  const { batches, parking, storage, resultsBucket, log, now } = desk
+  const lines: string[] = []
+  await inGroups(membersOf(desk, row.id), ENLIST_AT_ONCE, async ({ id, line }) => {
+    if (await parking.isOpen(id, row.id)) lines.push(line)
+  })
+  await storage.remove(resultsBucket, lines)
+  if (row.name) await batches.nameIt(row.id, row.name)
+  if (!(await batches.move(row, ['created'], { step: 'submitted' }))) return false
+  const { id, model, rows, sizeBytes, tokens } = row
+  log.info('batch submitted', { batch: id, name: row.name, model, rows, sizeBytes, tokens, ms: now() - row.createdAt })
+  return false
+}
+
+/** A batch that Google never had: its jobs are free again, by the collector's rules. */
+async function endUnmade(desk: BatchDesk, row: BatchRow, end: string, reason: string): Promise<boolean> {
+  if (await desk.batches.move(row, ['planned', 'creating'], { step: 'ended', end, reason, offset: 0 }))
+    await desk.queueBatch(row.id)
+  return false
+}

@@ -1,0 +1,135 @@
+import type { BatchRow } from '../aws/batch-rows.ts'
+import type { BatchSettings } from '../batch-settings.ts'
+import { EditError } from '../errors.ts'
+import { readRow } from '../gemini/batch-file.ts'
+import type { BatchState, GoogleBatch } from '../gemini/batches.ts'
+import { type BatchDesk, inGroups, membersOf } from './desk.ts'
+import { type EndRow, toRule } from './ends.ts'
+import { fileAway, MARGIN_MS } from './submit.ts'
+
+/** Left at the end of a function: a row is kept, written and closed well within it. */
+const ROW_NEEDS_MS = 30_000
+/** How often it is written down up to where a result file is safe. */
+const NOTE_EVERY_ROWS = 50
+const CLOSE_AT_ONCE = 5
+const HOUR_MS = 3_600_000
+
+type Time = { deadlineAt: number }
+
+/**
+ * Looks after one batch that Google has: reads it again, whatever a message said of it, and when it is over ends each of its
+ * jobs from the result file, one row in memory at a time. Resolves also when there is more to do: the batch is then on the
+ * queue again, or comes with the slow clock.
+ */
+export async function collect(desk: BatchDesk, endRow: EndRow, id: string, time: Time): Promise<void> {
+  await desk.batches.alone(`batch-collect#${id}`, time.deadlineAt + MARGIN_MS, async () => {
+    const row = await desk.batches.read(id)
+    if (!row) return
+    try {
+      if (row.step === 'submitted') await lookAt(desk, row)
+      if (row.step === 'ended') await empty(desk, endRow, row, time)
+    } catch (error) {
+      if (!(error instanceof EditError)) throw error
+      const fields = { batch: id, code: error.code, reason: error.message }
+      if (error.remedy === 'wait') desk.log.warn('batch waits', fields)
+      else desk.log.error('batch waits for a repair', fields)
+    }
+  })
+}
+
+/** Reads the batch at Google's: over, stuck, or to be looked at again. */
+async function lookAt(desk: BatchDesk, row: BatchRow): Promise<void> {
+  const { google, batches, recipes } = desk
+  const found: GoogleBatch = (await google.get(row.name ?? '')) ?? {
+    name: row.name ?? '',
+    state: 'EXPIRED',
+    message: 'Google knows it no more',
+  }
+  const { state } = found
+  if (state && OVER.includes(state)) {
+    const outputFile = found.responsesFile
+    await batches.move(row, ['submitted'], { step: 'ended', end: state, outputFile, reason: found.message, offset: 0 })
+    return
+  }
+  const { batch } = await recipes.settings()
+  if (row.cancelledBy === 'operator' || isStuck(desk, row, batch)) {
+    if (!row.cancelledBy) await batches.askToCancel(row, 'stuck')
+    desk.log.warn('batch is cancelled', { batch: row.id, state, cancelledBy: row.cancelledBy })
+    await google.cancel(row.name ?? '')
+  }
+}
+
+const OVER: readonly BatchState[] = ['SUCCEEDED', 'PARTIALLY_SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED']
+
+function isStuck({ now }: BatchDesk, row: BatchRow, { stuckHours }: BatchSettings): boolean {
+  return now() - (row.intentAt ?? row.createdAt) > stuckHours * HOUR_MS
+}
+
+/** Ends every job of a batch that is over: first those with a row, then those without. */
+async function empty(desk: BatchDesk, endRow: EndRow, row: BatchRow, time: Time): Promise<void> {
+  const { batches, queueBatch, log, now } = desk
+  const isDone =
+    (await emptyFile(desk, endRow, row, time).catch(giveUpFile(desk, row))) &&
+    (await emptyRest(desk, endRow, row, time))
+  if (!isDone) return queueBatch(row.id)
+  await removeFiles(desk, row)
+  if (!(await batches.move(row, ['ended'], { step: 'collected' }))) return
+  await fileAway(desk, row)
+  log.info('batch over', { batch: row.id, end: row.end, rows: row.rows, ms: now() - row.createdAt })
+}
+
+/** A file that Google has no more takes its rows along: their jobs go again. Any other error is another time's. */
+function giveUpFile({ batches, log }: BatchDesk, row: BatchRow): (error: unknown) => Promise<boolean> {
+  return async error => {
+    const isGone = error instanceof EditError && (GONE.includes(error.code) || /may not exist/.test(error.message))
+    if (!isGone) throw error
+    log.error('result file is gone', { batch: row.id, file: row.outputFile, reason: error.message })
+    return batches.move(row, ['ended'], { emptied: true })
+  }
+}
+
+const GONE: readonly string[] = ['ERR_MODEL_GONE', 'ERR_GEMINI_FILE_LOST']
+
+/** The rows of the result file, from where the last owner stopped; false when the function's time is up. */
+async function emptyFile(desk: BatchDesk, endRow: EndRow, row: BatchRow, { deadlineAt }: Time): Promise<boolean> {
+  const { google, batches, now, log } = desk
+  if (!row.outputFile || row.emptied) return true
+  let unnoted = 0
+  for await (const { line, end } of google.lines(row.outputFile, row.offset ?? 0)) {
+    if (now() > deadlineAt - ROW_NEEDS_MS) return false
+    const answer = readRow(line, now())
+    const outcome = answer ? await endRow(row, answer, deadlineAt) : 'garbage'
+    if (outcome !== 'ended')
+      log.warn('batch row left', { batch: row.id, why: outcome, key: answer?.key.slice(0, 100), end })
+    row.offset = end
+    unnoted += 1
+    if (unnoted < NOTE_EVERY_ROWS) continue
+    await batches.move(row, ['ended'], {})
+    unnoted = 0
+  }
+  // Before the file is removed: from now on nobody asks for it.
+  await batches.move(row, ['ended'], { emptied: true })
+  return true
+}
+
+/** Jobs that no row ended, by the rule of the batch's end; false when the function's time is up. */
+async function emptyRest(desk: BatchDesk, endRow: EndRow, row: BatchRow, { deadlineAt }: Time): Promise<boolean> {
+  const { parking, now } = desk
+  let inTime = true
+  await inGroups(membersOf(desk, row.id), CLOSE_AT_ONCE, async ({ id }) => {
+    inTime &&= now() < deadlineAt - ROW_NEEDS_MS
+    if (!inTime || !(await parking.isOpen(id, row.id))) return
+    await endRow(row, { key: id, error: toRule(row).error }, deadlineAt)
+  })
+  return inTime
+}
+
+/** Files at Google's go by themselves after 48 hours: a refusal to remove them earlier is only worth a warning. */
+async function removeFiles({ google, log }: BatchDesk, row: BatchRow): Promise<void> {
+  for (const file of [row.inputFile, row.outputFile]) {
+    if (!file) continue
+    await google.removeFile(file).catch((error: unknown) => {
+      log.warn('file stays at Google', { batch: row.id, file, reason: String(error) })
+    })
+  }
+}

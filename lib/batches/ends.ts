@@ -1,0 +1,135 @@
+import type { BatchRow } from '../aws/batch-rows.ts'
+import { LostClaim } from '../aws/ledger.ts'
+import type { RowClaim } from '../aws/parking.ts'
+import { type Desk, hasPictures, judge, keep, readKept, record, refuseEndless, refuseHopeless } from '../calls.ts'
+import { openDraft } from '../draft.ts'
+import { begin, conclude, type Deps, develop, LEASE_MARGIN_MS, openDesk } from '../edit.ts'
+import { type Code, EditError } from '../errors.ts'
+import type { Files } from '../finish.ts'
+import type { Row } from '../gemini/batch-file.ts'
+import { writeResumption } from '../intake.ts'
+import { type Job, parseJob } from '../job.ts'
+import type { Plan } from '../plan.ts'
+import type { Result } from '../result.ts'
+import { backoffMs } from '../retry.ts'
+
+/** What came of a row: its job has an end or goes again (`ended`), or is no job of this batch any more. */
+export type EndRow = (batch: BatchRow, row: Row, deadlineAt: number) => Promise<'ended' | 'not ours'>
+
+type Rule = { code: Code; lane?: 'now'; says: string }
+
+/** What becomes of the jobs that a batch left without an answer. */
+const RULES: Readonly<Record<string, Rule>> = {
+  SUCCEEDED: { code: 'ERR_BATCH_ROW_LOST', says: 'its result has no readable row for this job' },
+  PARTIALLY_SUCCEEDED: { code: 'ERR_BATCH_ROW_LOST', says: 'it succeeded in part, without this job' },
+  FAILED: { code: 'ERR_BATCH_FAILED', says: 'it failed' },
+  EXPIRED: { code: 'ERR_BATCH_EXPIRED', lane: 'now', says: 'it expired' },
+  STUCK: { code: 'ERR_BATCH_EXPIRED', lane: 'now', says: 'it did not end in time and was cancelled' },
+  CANCELLED: { code: 'ERR_BATCH_CANCELLED', says: 'it was cancelled' },
+  REFUSED: { code: 'ERR_BATCH_FAILED', lane: 'now', says: 'Google did not take it' },
+}
+
+/** The rule for jobs without an answer, as the error that their results or their attempts name. */
+export function toRule({ id, end = '', cancelledBy, reason }: BatchRow): { error: EditError; lane?: 'now' } {
+  const rule = (end === 'CANCELLED' && cancelledBy === 'stuck' ? RULES.STUCK : RULES[end]) ?? (RULES.FAILED as Rule)
+  const message = `batch ${id}: ${rule.says}${reason ? `: ${reason}` : ''}`
+  return { error: new EditError(rule.code, message), lane: rule.lane }
+}
+
+/** The job is not over, and its batch has nothing more for it: whatever came, another try may bring more. */
+class GoAgain extends EditError {
+  override readonly remedy = 'wait'
+  readonly lane: 'now' | undefined
+  constructor({ code, message, retryAfterMs }: EditError, lane: 'now' | undefined) {
+    super(code, message, { retryAfterMs })
+    this.lane = lane
+  }
+}
+
+export type RowDeps = Deps & { queueJob: (body: string, delayMs: number) => Promise<void> }
+
+/**
+ * Ends one job from its row, as the `now` lane would have ended it from the reply; or sends it again. A row whose job is
+ * over, belongs to another batch, or never was in this one changes nothing, however often it comes.
+ */
+export function createEndRow(deps: RowDeps): EndRow {
+  return async function endRow(batch, row, deadlineAt) {
+    const claim = await deps.parking.claim(row.key, batch.id, deadlineAt + LEASE_MARGIN_MS)
+    if (!claim) return 'not ours'
+    try {
+      await settle(deps, claim, batch, row, deadlineAt)
+    } catch (error) {
+      if (error instanceof LostClaim) return 'not ours'
+      if (error instanceof GoAgain) await sendAgain(deps, claim, error)
+      else {
+        await deps.parking.putBack(claim).catch(() => undefined) // Its lease ends by itself.
+        throw error
+      }
+    }
+    return 'ended'
+  }
+}
+
+async function settle(deps: RowDeps, claim: RowClaim, batch: BatchRow, row: Row, deadlineAt: number): Promise<void> {
+  const settings = await deps.recipes.settings()
+  const draft = openDraft(claim, deps.now())
+  const desk = openDesk(deps, { settings, claim, deadlineAt, recipe: claim.recipe })
+  const read = async () => parseJob(JSON.parse(claim.job ?? '{}'))
+  await conclude(deps, desk, draft, { prefix: claim.prefix, source: claim.source, read }, job =>
+    makeOfRow(desk, batch, row, job, draft),
+  )
+}
+
+async function makeOfRow(desk: Desk, batch: BatchRow, row: Row, job: Job, draft: Result): Promise<Files> {
+  const { claim, settings } = desk
+  const begun = begin(desk, job, draft)
+  const plan: Plan = { ...begun, modelId: batch.model, model: settings.catalogue[batch.model] ?? begun.model }
+  // Not the one that this row brings: an owner that died may have kept it already.
+  if (claim.calls > 1) await readKept(desk, plan, claim.calls)
+  await take(desk, batch, row, plan)
+  const best = desk.replies.find(hasPictures)
+  if (best) return develop(desk, draft, job, best)
+  refuseHopeless(desk.replies)
+  refuseEndless(claim)
+  throw toEnd(desk, batch, row)
+}
+
+/** Keeps what was paid for, before anything is made of it, and writes down how the attempt ended. */
+async function take(desk: Desk, batch: BatchRow, row: Row, plan: Plan): Promise<void> {
+  const { claim, now } = desk
+  const { parkedAt } = claim as RowClaim
+  const attempt = claim.calls
+  const outcome = row.error?.code ?? 'reply'
+  if (!claim.attempts.some(other => other.attempt === attempt)) {
+    const at = new Date(parkedAt).toISOString()
+    record(claim, { attempt, at, ms: now() - parkedAt, outcome, model: plan.modelId, batch: batch.id })
+  }
+  if (row.reply === undefined) return
+  await keep(desk, attempt, row.reply)
+  desk.replies.push(judge(desk, plan, attempt, JSON.parse(row.reply) as unknown, 'batch'))
+}
+
+/** What a row without a picture comes to: the end, if nobody but the sender can mend it, or another try. */
+function toEnd(desk: Desk, batch: BatchRow, { error }: Row): EditError {
+  const silent = desk.replies.at(-1)?.verdict
+  if (!error)
+    return new GoAgain(silent?.pictures ? toRule(batch).error : (silent?.error ?? toRule(batch).error), undefined)
+  if (error.code === 'ERR_MODEL_GONE') return new GoAgain(error, 'now')
+  if (error.remedy === 'change') return error
+  const rule = toRule(batch)
+  return new GoAgain(error, rule.error.code === error.code ? rule.lane : undefined)
+}
+
+/** Sent first and given back after: who dies in between sends it twice, and the ledger takes the one. */
+async function sendAgain({ queueJob, ledger, now, log }: RowDeps, claim: RowClaim, error: GoAgain): Promise<void> {
+  const delayMs = error.retryAfterMs ?? backoffMs(claim.batches)
+  await queueJob(writeResumption(claim), delayMs)
+  await ledger.wait(claim, now() + delayMs, { code: error.code, lane: error.lane })
+  log.info('job leaves its batch', {
+    job: claim.id,
+    code: error.code,
+    reason: error.message,
+    lane: error.lane,
+    delayMs,
+  })
+}

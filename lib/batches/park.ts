@@ -1,0 +1,51 @@
+import { reserve, settle } from '../admission.ts'
+import type { Input } from '../aws/inputs.ts'
+import type { Parking } from '../aws/parking.ts'
+import { estimateRow } from '../batch-settings.ts'
+import type { Desk } from '../calls.ts'
+import { buildLine } from '../gemini/batch-file.ts'
+import { buildRequest } from '../gemini/request.ts'
+import { type Plan, settleRatio } from '../plan.ts'
+
+/** Lines that wait for a batch, by model; then the manifests of batches that are not over, and of those that are. */
+export const OPEN = 'batches/open/'
+export const LIVE = 'batches/live/'
+export const OVER = 'batches/over/'
+
+export function lineKey(model: string, id: string): string {
+  return `${OPEN}${model}/${id}`
+}
+
+/** Model and job of a parked line, or `undefined` for another object. */
+export function readLineKey(key: string): { model: string; id: string } | undefined {
+  const [, model, id] = /^batches\/open\/([^/]+)\/([^/]+)$/.exec(key) ?? []
+  return model && id ? { model, id } : undefined
+}
+
+/**
+ * Parks the job's request, the very bytes that a call of its own would send, and hands the job to the batch lane. The line
+ * comes first: who dies in between parks it again under the same key, and nobody takes a line whose row does not name it.
+ */
+export async function parkLine(
+  { parking }: { parking: Parking },
+  desk: Desk,
+  planned: Plan,
+  inputs: Input[],
+  { prefix, source, recipe }: { prefix: string; source?: string; recipe?: string },
+): Promise<void> {
+  const { claim, storage, resultsBucket } = desk
+  const facts = inputs.map(input => input.facts)
+  const plan = settleRatio(planned, facts)
+  const { job, modelId, model, prompt } = plan
+  const images = inputs.map(input => ({ ...input, mimeType: input.facts.mimeType }))
+  const hold = await reserve(desk, plan)
+  const line = lineKey(modelId, claim.id)
+  const body = await buildLine(claim.id, buildRequest(modelId, job, prompt, images))
+  await storage.write(resultsBucket, line, body, { contentType: 'application/jsonl' })
+  const wish = { inputs: inputs.length, promptBytes: Buffer.byteLength(prompt), imageSize: job.imageConfig?.imageSize }
+  // The job as it was wished, not with the ratio that was settled: a result says the same of it in either lane.
+  const parked = { line, job: JSON.stringify(planned.job), inputs: facts, prefix, source, recipe }
+  await parking.park(claim, { ...parked, ...estimateRow(model, wish) })
+  // A day's hold on a budget is for calls; a batch's money counts as spent, by its estimate, when its line is parked.
+  await settle(desk, hold, (hold?.microUsd ?? 0) / 1e6)
+}

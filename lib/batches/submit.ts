@@ -1,0 +1,61 @@
+import type { BatchRow } from '../aws/batch-rows.ts'
+import { EditError } from '../errors.ts'
+import { advance } from './advance.ts'
+import { type BatchDesk, listLive, manifestKey, readManifest } from './desk.ts'
+import { makeBatches } from './make.ts'
+import { OVER } from './park.ts'
+
+/** A function that was killed is gone by then; see `edit.ts`. */
+export const MARGIN_MS = 10_000
+
+/**
+ * One tick of the batch lane's clock: every batch that is on its way is put on the batches queue, those whose making was
+ * interrupted are brought on, and parked lines become new batches. Never two at once: who comes second goes home.
+ */
+export async function submit(desk: BatchDesk, { deadlineAt }: { deadlineAt: number }): Promise<void> {
+  const live = await readLive(desk)
+  for (const row of live) if (row.step !== 'planned' && row.step !== 'creating') await desk.queueBatch(row.id)
+  await desk.batches.alone('batch-submit', deadlineAt + MARGIN_MS, async () => {
+    const settings = await desk.recipes.settings()
+    // Read again: another owner may have worked until just now.
+    const known = await readLive(desk)
+    for (const row of known) await tryTo(desk, row, () => advance(desk, row, { deadlineAt }))
+    for await (const row of makeBatches(desk, settings.batch, known, deadlineAt))
+      await tryTo(desk, row, () => advance(desk, row, { deadlineAt }))
+  })
+}
+
+/** One batch's trouble is not the others'. What is not the operator's or time's to mend is a bug, and ends the tick. */
+async function tryTo({ log }: BatchDesk, row: BatchRow, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof EditError)) throw error
+    const fields = { batch: row.id, step: row.step, code: error.code, reason: error.message }
+    if (error.remedy === 'wait') log.warn('batch waits', fields)
+    else log.error('batch waits for a repair', fields)
+  }
+}
+
+/** The rows of all batches that are not over. One that is over and still listed died between its last two steps. */
+async function readLive(desk: BatchDesk): Promise<BatchRow[]> {
+  const rows: BatchRow[] = []
+  for (const id of await listLive(desk)) {
+    const row = (await desk.batches.read(id)) ?? (await readPlanned(desk, id))
+    if (row?.step === 'collected') await fileAway(desk, row)
+    else if (row) rows.push(row)
+  }
+  return rows
+}
+
+async function readPlanned(desk: BatchDesk, id: string): Promise<BatchRow | undefined> {
+  for await (const entry of readManifest(desk, id)) return 'line' in entry ? undefined : entry
+  return undefined
+}
+
+/** The last step: a batch that is collected leaves the list of those that live. */
+export async function fileAway({ storage, resultsBucket }: BatchDesk, row: BatchRow): Promise<void> {
+  const body = `${JSON.stringify(row, null, 2)}\n`
+  await storage.write(resultsBucket, `${OVER}${row.id}.json`, body, { contentType: 'application/json' })
+  await storage.remove(resultsBucket, [manifestKey(row.id)])
+}
