@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /** The `darkroom` command: what an operator does by hand, on AWS or on the local stack. */
+import { BATCH } from './batch.ts'
 import { type Command, UsageError } from './command.ts'
 import { DEAD } from './dead.ts'
+import { WEBHOOK } from './webhook.ts'
 
-const COMMANDS: Readonly<Record<string, Command>> = { dead: DEAD }
+const COMMANDS: Readonly<Record<string, Command>> = { batch: BATCH, dead: DEAD, webhook: WEBHOOK }
 
 const HELP = `darkroom <command> [--help]
 
