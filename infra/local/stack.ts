@@ -7,6 +7,7 @@ import { createTable } from './aws/resources.ts'
 import { startStorage } from './aws/storage.ts'
 import type { Clock } from './clock.ts'
 import { openClock } from './clock-file.ts'
+import { startFunctionUrls } from './function-urls.ts'
 import { buildEnvironment, selectFunctions, startPollers, toErrorLog, toQueueUrl } from './functions.ts'
 import { createLambdaHost, type LambdaHost, type LogLine } from './lambda/host.ts'
 import type { QueuePoller } from './lambda/queue-poller.ts'
@@ -67,6 +68,8 @@ export type Stack = AsyncDisposable &
     readonly dynamodbEndpoint: string
     /** The URL of a queue by its local name, for one `darkroom-jobs-dead-letter`. */
     queueUrl(name: string): string
+    /** Addresses of the functions that have one, by function name. */
+    readonly functionUrls: Readonly<Record<string, string>>
     /** A queue that gets every message of the results topic, as it was published. */
     readonly resultsFeedUrl: string
     pausePollers(): Promise<void>
@@ -118,7 +121,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const pausePollers = async () => {
     await Promise.all(Object.values(pollers).map(poller => poller.pause()))
   }
+  const urls = await startFunctionUrls(template, functions, lambda)
   starting.defer(async () => {
+    await Promise.all(urls.map(({ close }) => close()))
     await schedules.close()
     await pausePollers()
     // Not waited for: a batch may take its five minutes, and its messages are safe in the queue.
@@ -142,6 +147,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     endpoint: storage.endpoint,
     dynamodbEndpoint: storage.dynamodbEndpoint,
     queueUrl: name => toQueueUrl(storage, name),
+    functionUrls: Object.fromEntries(urls.map(({ name, url }) => [name, url])),
     resultsFeedUrl: toQueueUrl(storage, resultsFeed),
     pausePollers,
     resumePollers() {

@@ -12,7 +12,13 @@ export type QueueSource = {
   maximumConcurrency: number
   reportsItemFailures: boolean
 }
-export type FunctionTemplate = { name: string; timeoutMs: number; memoryMb: number; sources: QueueSource[] }
+export type FunctionTemplate = {
+  name: string
+  timeoutMs: number
+  memoryMb: number
+  sources: QueueSource[]
+  hasUrl: boolean
+}
 export type BucketTemplate = { name: string; queueArns: string[] }
 export type QueueTemplate = { name: string; arn: string; attributes: Record<string, string> }
 export type TopicTemplate = { name: string; arn: string }
@@ -48,6 +54,7 @@ export function readTemplate(root: string): Template {
       timeoutMs: 1000 * number(at(spec, ['timeout']) ?? at(file, ['provider', 'timeout']), `timeout of ${name}`),
       memoryMb: number(at(spec, ['memorySize']) ?? at(file, ['provider', 'memorySize']), `memorySize of ${name}`),
       sources: list(at(spec, ['events'])).flatMap(event => readSource(at(event, ['sqs']), resolve)),
+      hasUrl: at(spec, ['url']) === true,
     })),
     schedules: Object.entries(record(at(file, ['functions']))).flatMap(([name, spec]) =>
       list(at(spec, ['events'])).flatMap(event => readSchedule(name, at(event, ['schedule']))),

@@ -4,10 +4,12 @@ import type { Result } from '../../lib/result.ts'
 import { type Bench, openDarkroom, until } from '../helpers/darkroom.ts'
 import { photo } from '../helpers/photos.ts'
 
+const SECRET = `whsec_${Buffer.from('known to the stack alone').toString('base64')}`
+
 describe('a job of the batch lane', () => {
   let darkroom: Bench
   beforeAll(async () => {
-    darkroom = await openDarkroom({ clockFactor: 30 })
+    darkroom = await openDarkroom({ clockFactor: 30, env: { GEMINI_WEBHOOK_SECRET: SECRET } })
   })
   afterAll(() => darkroom[Symbol.asyncDispose]())
 
@@ -49,4 +51,37 @@ describe('a job of the batch lane', () => {
     )
     await until('the batch is filed away', async () => (await darkroom.keys('batches/live/')).length === 0)
   })
+
+  it('comes back when the webhook calls, and a stranger’s call gets 401', async () => {
+    const url = darkroom.stack.functionUrls.webhook ?? ''
+    expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(401)
+    darkroom.gemini.webhooks.add('darkroom', url, undefined, SECRET)
+    await darkroom.send({ id: 'called', operation: 'generate', prompt: 'a lake', lane: 'batch' })
+    await isParked('called')
+    await tick()
+    await darkroom.gemini.batches.finish()
+    expect((await darkroom.result('jobs/called/')).status).toBe('done')
+    expect(darkroom.gemini.webhooks.statuses).toContain(200)
+  })
+
+  it('has one batch when its submit is killed between Google’s creation and our knowing', async () => {
+    const before = darkroom.gemini.batches.all().length
+    darkroom.gemini.batches.order({ create: 'hang' })
+    await darkroom.send({ id: 'killed', operation: 'generate', prompt: 'a lake', lane: 'batch' })
+    await isParked('killed')
+    const submitting = tick()
+    await until('Google has made the batch', () => darkroom.gemini.batches.all().length > before)
+    darkroom.stack.lambda.kill('batch-submit')
+    await submitting
+    // The lease of 15 minutes passes, then the clock brings the next submit by itself.
+    await until(
+      'it is found',
+      async () => {
+        await darkroom.gemini.batches.finish()
+        return (await darkroom.row('killed'))?.status === 'done'
+      },
+      60_000,
+    )
+    expect(darkroom.gemini.batches.all()).toHaveLength(before + 1)
+  }, 90_000)
 })
