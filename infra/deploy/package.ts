@@ -1,0 +1,81 @@
+/**
+ * `npm run package`: the functions as built and the CloudFormation template, in `dist/package`. Needs no network and no account.
+ * Twice the same source gives twice the same bytes.
+ */
+import { execFile } from 'node:child_process'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+export const PACKAGE_FOLDER = join(import.meta.dirname, '../../dist/package')
+const project = join(import.meta.dirname, '../..')
+const run = promisify(execFile)
+
+export type PackageOptions = {
+  stage?: string
+  region?: string
+  /** Parameters of `serverless.yml`, as `name=value`. */
+  params?: readonly string[]
+  /** @default dist/package */
+  folder?: string
+  /**
+   * When it was packaged, in epoch milliseconds: it names the artifacts' folder in the deployment bucket. A deployment
+   * needs a new one each time, or CloudFormation does not see that a function changed.
+   * @default 0
+   */
+  at?: number
+}
+
+/** Runs `osls package` on what `npm run build` left in `dist/functions`. One at a time: osls works in `.serverless`. */
+export async function packageService(options: PackageOptions = {}): Promise<string> {
+  const { stage = 'dev', region, params = [], folder = PACKAGE_FOLDER, at = 0 } = options
+  await rm(folder, { recursive: true, force: true })
+  const flags = ['--stage', stage, ...(region ? ['--region', region] : []), ...params.flatMap(it => ['--param', it])]
+  await runOsls(['package', '--package', folder, ...flags], withoutAccount(process.env))
+  await settleFiles(folder, at)
+  return folder
+}
+
+/** Runs osls from this project's packages; throws with what it printed. */
+export async function runOsls(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> {
+  const osls = createRequire(import.meta.url).resolve('osls/bin/serverless.js')
+  // Neither asks the network for a newer version nor says what it does to anybody.
+  const quiet = { SLS_NOTIFICATIONS_MODE: 'off', SLS_TELEMETRY_DISABLED: '1', SLS_INTERACTIVE_SETUP_ENABLE: '0' }
+  const options = { cwd: project, env: { ...env, ...quiet }, maxBuffer: 16e6 }
+  try {
+    const { stdout, stderr } = await run(process.execPath, [osls, ...args], options)
+    return stdout + stderr
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    throw new Error(`osls ${args[0]} failed:\n${stdout}${stderr}`, { cause: error })
+  }
+}
+
+/** A package that read an account would differ from machine to machine. */
+function withoutAccount(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')))
+}
+
+/** osls names the artifacts' folder after the moment of packaging. */
+const STAMP = /\b\d{13}-\d{4}-\d\d-\d\dT[\d:.]+Z/g
+
+/** Takes the moment and the order of osls's own parallel work out of what it wrote. */
+async function settleFiles(folder: string, at: number): Promise<void> {
+  const stamp = `${String(at).padStart(13, '0')}-${new Date(at).toISOString()}`
+  for (const name of (await readdir(folder)).filter(file => file.endsWith('.json'))) {
+    const file = join(folder, name)
+    const json = JSON.parse((await readFile(file, 'utf8')).replace(STAMP, stamp)) as unknown
+    await writeFile(file, `${JSON.stringify(json, sortKeys, 2)}\n`)
+  }
+}
+
+function sortKeys(_: string, value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+if (import.meta.main) {
+  const folder = await packageService()
+  if (!process.argv.includes('--quiet')) console.log(`packaged into ${folder}`)
+}
