@@ -1,6 +1,6 @@
 import { type Applicant, admit, comeToSlot, looksAtAws, openGates, report, reserve, settle } from './admission.ts'
 import type { Claim, Ledger } from './aws/ledger.ts'
-import { type Storage, toMetadata } from './aws/storage.ts'
+import { type Keep, type Storage, toMetadata } from './aws/storage.ts'
 import type { Settings } from './config.ts'
 import { costOf, type Lane, searchCostOf, type Usage } from './cost.ts'
 import { EditError } from './errors.ts'
@@ -210,7 +210,7 @@ async function call(
   let reply: RawReply | undefined
   try {
     reply = await gemini.generate(request, { timeoutMs })
-    await keep(desk, claim.calls, reply.text)
+    await keep(desk, claim.calls, reply.text, job.session ? '365-days' : '30-days')
   } catch (error) {
     const outcome = reply ? LOST : error instanceof EditError ? error.code : 'ERR_INTERNAL'
     end(outcome)
@@ -234,8 +234,9 @@ export async function keep(
   { claim, storage, resultsBucket, folder, deadlineAt, now }: Desk,
   attempt: number,
   text: string,
+  keep: Keep,
 ): Promise<void> {
-  const options = { contentType: 'application/json', metadata: toMetadata({ 'darkroom-job': claim.id }) }
+  const options = { contentType: 'application/json', metadata: toMetadata({ 'darkroom-job': claim.id }), keep }
   const write = () => storage.write(resultsBucket, replyKey(folder, attempt), text, options)
   const timeLeftMs = () => deadlineAt - now() - 1000
   await retry(write, { tries: Number.POSITIVE_INFINITY, longestWaitMs: 2000, timeLeftMs })

@@ -173,6 +173,6 @@ function openStateFolder(given: string | undefined, starting: AsyncDisposableSta
 }
 
 function toFauxqsResources({ buckets, queues, topics }: Template) {
-  const feeds = topics.map(({ name }) => ({ queueName: resultsFeed, topicName: name }))
+  const feeds = [{ queueName: resultsFeed, topicName: 'darkroom-results' }]
   return { buckets, queues, topics, feeds }
 }

@@ -17,6 +17,9 @@ export type ObjectFacts = { sizeBytes: number; etag: string; versionId?: string;
 /** Which version of an object to read: these bytes or none. */
 export type Pin = { etag: string; versionId?: string }
 
+/** How long the results bucket's life cycle keeps an object, as a tag; without one it stays. */
+export type Keep = '30-days' | '365-days'
+
 export type Storage = ReturnType<typeof createStorage>
 
 /** S3 as Darkroom needs it. An object that isn't there is `undefined`, never an error. */
@@ -27,7 +30,7 @@ export function createStorage(s3: S3Client) {
     bucket: string,
     key: string,
     body: Buffer | string,
-    { contentType, metadata }: { contentType: string; metadata?: Record<string, string> },
+    { contentType, metadata, keep }: { contentType: string; metadata?: Record<string, string>; keep?: Keep },
   ): Promise<void> {
     const command = new PutObjectCommand({
       Bucket: bucket,
@@ -35,6 +38,7 @@ export function createStorage(s3: S3Client) {
       Body: body,
       ContentType: contentType,
       Metadata: metadata,
+      Tagging: keep && `darkroom-keep=${keep}`,
     })
     await callAws(`s3:PutObject on s3://${bucket}/${key}`, () => s3.send(command)).catch((error: unknown) => {
       writable.delete(bucket)
@@ -135,7 +139,7 @@ export function createStorage(s3: S3Client) {
       if (known && !afresh) return known
       // Marked like all that Darkroom writes: copied into the uploads bucket, it starts nothing.
       const metadata = { 'darkroom-job': 'none' }
-      const tried = write(bucket, '.darkroom/writable', '', { contentType: 'text/plain', metadata })
+      const tried = write(bucket, '.darkroom/writable', '', { contentType: 'text/plain', metadata, keep: '30-days' })
       writable.set(bucket, tried)
       return tried
     },

@@ -57,6 +57,7 @@ describe('the deployment', () => {
       GEMINI_API_KEY_PARAMETER: '/darkroom/local/gemini-api-key',
       GEMINI_WEBHOOK_SECRET_PARAMETER: '/darkroom/local/gemini-webhook-secret',
       UPLOADED_JOBS: 'off',
+      METRICS_NAMESPACE: 'darkroom-local',
     })
   })
 })

@@ -33,8 +33,8 @@ export function createFauxqsResources(fauxqs: Fauxqs, { buckets, queues, topics,
 
 /** Makes a table unless it is there, and resolves when it can be written to. */
 export async function createTable(client: DynamoDBClient, { name, properties }: TableTemplate): Promise<void> {
-  // dynalite knows no expiry, and would refuse the field.
-  const { TimeToLiveSpecification: _, ...known } = properties
+  // dynalite knows neither expiry nor backups, and would refuse the fields.
+  const { TimeToLiveSpecification: _, PointInTimeRecoverySpecification: __, ...known } = properties
   const input = { ...known, TableName: name } as ConstructorParameters<typeof CreateTableCommand>[0]
   await client.send(new CreateTableCommand(input)).catch((error: Error) => {
     if (error.name !== 'ResourceInUseException') throw error
