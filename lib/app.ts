@@ -52,7 +52,7 @@ const CLIENT = { requestHandler: { connectionTimeout: 10_000, socketTimeout: 500
 /** Wiring: environment → config → clients → the functions' handlers. Refuses to start with `ERR_CONFIG_INVALID`. */
 export function createApp(env: Record<string, string | undefined>) {
   const config = readConfig(env)
-  const log = createLog()
+  const log = createLog(config.metricsNamespace)
   const now = Date.now
   const sqs = new SQSClient(CLIENT)
   const s3 = new S3Client(CLIENT)

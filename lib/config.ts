@@ -17,6 +17,8 @@ export type Config = {
   webhookSecret: { value?: string; parameter?: string }
   /** Whether uploaded `*.job.json` run. */
   uploadedJobs: boolean
+  /** Where CloudWatch counts what the functions log. */
+  metricsNamespace: string
 }
 
 const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is no bucket name')
@@ -41,6 +43,7 @@ const Environment = z.object({
   GEMINI_WEBHOOK_SECRET_PARAMETER: z.string().min(1).optional(),
   GOOGLE_GEMINI_BASE_URL: z.url().optional(),
   UPLOADED_JOBS: z.enum(['on', 'off']).default('off'),
+  METRICS_NAMESPACE: z.string().default('darkroom'),
 })
 
 /** Every fault is named at once in one `ERR_CONFIG_INVALID`. An empty variable counts as not set. */
@@ -68,6 +71,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     },
     webhookSecret: { value: e.GEMINI_WEBHOOK_SECRET, parameter: e.GEMINI_WEBHOOK_SECRET_PARAMETER },
     uploadedJobs: e.UPLOADED_JOBS === 'on',
+    metricsNamespace: e.METRICS_NAMESPACE,
   }
 }
 

@@ -56,6 +56,8 @@ export function toLogLine({
   attempts,
   timing,
 }: Result): Record<string, unknown> {
+  const startedAt = Date.parse(timing.startedAt)
+  const ownModelMs = attempts.filter(({ at }) => Date.parse(at) >= startedAt).reduce((sum, { ms }) => sum + ms, 0)
   return {
     job: job.id,
     operation: job.operation,
@@ -66,6 +68,10 @@ export function toLogLine({
     images: images.length,
     usd: cost.usd,
     calls: attempts.length,
+    replies: attempts.filter(({ outcome }) => outcome === 'reply').length,
     ...timing,
+    waitedMs: startedAt - Date.parse(timing.firstSeenAt),
+    // Calls of earlier claims took their time before this one started.
+    overheadMs: Math.max(0, Date.parse(timing.endedAt) - startedAt - ownModelMs),
   }
 }

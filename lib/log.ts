@@ -1,4 +1,5 @@
 import { Logger } from '@aws-lambda-powertools/logger'
+import { toMetricFields } from './metrics.ts'
 
 /** One JSON line an event: the message a short constant, the rest fields. Never bytes, keys or anybody's prompt. */
 export type Log = {
@@ -10,13 +11,12 @@ export type Log = {
   error: (message: string, fields: Record<string, unknown>) => void
 }
 
-export function createLog(): Log {
+/** Lines that `metrics.ts` knows also count in this CloudWatch namespace. */
+export function createLog(namespace: string, now: () => number = Date.now): Log {
   const logger = new Logger({ serviceName: 'darkroom' })
-  return {
-    info: (message, fields) => logger.info(message, toPlain(fields)),
-    warn: (message, fields) => logger.warn(message, toPlain(fields)),
-    error: (message, fields) => logger.error(message, toPlain(fields)),
-  }
+  const write = (level: 'info' | 'warn' | 'error') => (message: string, fields: Record<string, unknown>) =>
+    logger[level](message, { ...toPlain(fields), ...toMetricFields(namespace, { level, message, fields, now: now() }) })
+  return { info: write('info'), warn: write('warn'), error: write('error') }
 }
 
 const LONGEST_TEXT = 4000

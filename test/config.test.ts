@@ -37,6 +37,7 @@ test('a whole environment becomes the configuration', () => {
     gemini: { apiKey: 'a-very-secret-key', apiKeyParameter: undefined, baseUrl: undefined },
     webhookSecret: { value: undefined, parameter: undefined },
     uploadedJobs: false,
+    metricsNamespace: 'darkroom',
   })
 })
 
