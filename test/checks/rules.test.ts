@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest'
+import { checkBundles, checkPackage, RULES } from '../../infra/checks/rules.ts'
+import { type Packaged, type Properties, readPackaged } from '../../infra/checks/template.ts'
+import { PACKAGE_FOLDER } from '../../infra/deploy/package.ts'
+
+const packaged = readPackaged(PACKAGE_FOLDER)
+
+test('the template that is shipped keeps every rule', () => {
+  expect(checkPackage(PACKAGE_FOLDER)).toEqual([])
+})
+
+type Mistake = (resource: (id: string) => Properties, template: Packaged) => void
+
+const asserted = (value: unknown) => value as Properties
+const firstStatement = (policy: Properties) =>
+  asserted(asserted(policy.PolicyDocument).Statement)[0] as unknown as Properties
+
+/** A mistake each, the rule that names it, and the resource that it names. */
+const MISTAKES: Record<string, [keyof typeof RULES, string, Mistake]> = {
+  'a wildcard action': [
+    'no-wildcard',
+    'EditPolicy',
+    get => {
+      firstStatement(get('EditPolicy')).Action = 's3:*'
+    },
+  ],
+  'a wildcard resource': [
+    'no-wildcard',
+    'EditPolicy',
+    get => {
+      firstStatement(get('EditPolicy')).Resource = '*'
+    },
+  ],
+  'a public bucket': [
+    'no-public-bucket',
+    'ResultsBucket',
+    get => {
+      asserted(get('ResultsBucket').PublicAccessBlockConfiguration).BlockPublicPolicy = false
+    },
+  ],
+  'a bucket policy for everybody': [
+    'no-public-bucket',
+    'RecipesBucketPolicy',
+    get => {
+      firstStatement(get('RecipesBucketPolicy')).Effect = 'Allow'
+    },
+  ],
+  'plain HTTP to a queue': ['tls-only', 'JobsQueue', (_, { Resources }) => void delete Resources.JobsQueuePolicy],
+  'a queue that is not encrypted': ['encrypted', 'JobsQueue', get => void delete get('JobsQueue').SqsManagedSseEnabled],
+  'visibility that is too short': [
+    'visibility-six-times-timeout',
+    'UploadsQueue',
+    get => {
+      get('UploadsQueue').VisibilityTimeout = 1799
+    },
+  ],
+  'a missing dead-letter queue': [
+    'dead-letter-queue-each',
+    'BatchesQueue',
+    get => void delete get('BatchesQueue').RedrivePolicy,
+  ],
+  'two queues with one dead-letter queue': [
+    'dead-letter-queue-each',
+    'JobsQueue',
+    get => {
+      get('JobsQueue').RedrivePolicy = get('UploadsQueue').RedrivePolicy as Properties
+    },
+  ],
+  'a typo in a property': [
+    'known-to-aws',
+    'JobsQueue.VisibilityTimeOut',
+    get => {
+      get('JobsQueue').VisibilityTimeOut = 1800
+    },
+  ],
+  'a value that AWS does not know': [
+    'known-to-aws',
+    'JobLambdaFunction.TracingConfig.Mode',
+    get => {
+      asserted(get('JobLambdaFunction').TracingConfig).Mode = 'On'
+    },
+  ],
+  'a required property left out': [
+    'known-to-aws',
+    'LedgerTable.KeySchema',
+    get => void delete get('LedgerTable').KeySchema,
+  ],
+  "a scheduler with the function's role": [
+    'scheduler-has-own-role',
+    'ScheduleRole',
+    get => {
+      asserted(get('ScheduleSchedulerSchedule1').Target).RoleArn = { 'Fn::GetAtt': ['ScheduleRole', 'Arn'] }
+    },
+  ],
+  'two functions with one role': [
+    'role-per-function',
+    'UploadRole',
+    get => {
+      get('JobLambdaFunction').Role = { 'Fn::GetAtt': ['UploadRole', 'Arn'] }
+    },
+  ],
+  'one bucket for uploads and results': [
+    'buckets-distinct',
+    'RESULTS_BUCKET',
+    get => {
+      const environment = asserted(asserted(get('UploadLambdaFunction').Environment).Variables)
+      environment.RESULTS_BUCKET = environment.UPLOADS_BUCKET as Properties
+    },
+  ],
+  'a cycle': [
+    'no-cycle',
+    'UploadsQueue → UploadsBucket',
+    (_, { Resources }) => {
+      if (Resources.UploadsQueue) Resources.UploadsQueue.DependsOn = 'UploadsBucket'
+    },
+  ],
+  'a reference to nothing': [
+    'no-dangling-reference',
+    'UploadsQueu',
+    get => {
+      get('UploadsAgeAlarm').Threshold = { Ref: 'UploadsQueu' }
+    },
+  ],
+  'a key in the environment': [
+    'no-secret-in-environment',
+    'GEMINI_API_KEY',
+    get => {
+      asserted(asserted(get('JobLambdaFunction').Environment).Variables).GEMINI_API_KEY = 'AIza'
+    },
+  ],
+  'batches that fail as one': [
+    'partial-batches',
+    'JobEventSourceMapping',
+    get => void delete get('JobEventSourceMappingSQSJobsQueue').FunctionResponseTypes,
+  ],
+  'a function that nobody watches': [
+    'every-function-watched',
+    'JobLambdaFunction',
+    (_, { Resources }) => void delete Resources.FunctionErrorsAlarm,
+  ],
+  'logs that are kept for ever': ['logs-end', 'JobLogGroup', get => void delete get('JobLogGroup').RetentionInDays],
+  "a function's role that another service may use": [
+    'lambda-alone-assumes-functions-roles',
+    'JobRole',
+    get => {
+      get('JobRole').AssumeRolePolicyDocument = get('SchedulerRole').AssumeRolePolicyDocument as Properties
+    },
+  ],
+}
+
+describe('a seeded mistake is caught by the name of its rule', () => {
+  test.each(Object.entries(MISTAKES))('%s', (_, [rule, named, seed]) => {
+    const template = structuredClone(packaged)
+    seed(id => template.Resources[id]?.Properties as Properties, template)
+    expect(RULES[rule](template).join('\n')).toContain(named)
+  })
+
+  test('a bundle that swallowed too much', () => {
+    expect(checkBundles(packaged, PACKAGE_FOLDER, 1000).join('\n')).toContain('JobLambdaFunction')
+    expect(checkBundles(packaged, '/nowhere').join('\n')).toContain('job.zip is missing')
+  })
+
+  test('every rule has a mistake that it catches', () => {
+    const caught = new Set(Object.values(MISTAKES).map(([rule]) => rule))
+    expect(Object.keys(RULES).filter(rule => !caught.has(rule as keyof typeof RULES))).toEqual([])
+  })
+})
