@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { AwsCall } from './aws/call-record.ts'
 import { type Clients, createClients } from './aws/clients.ts'
 import { createTable } from './aws/resources.ts'
 import { startStorage } from './aws/storage.ts'
@@ -44,6 +45,8 @@ export type StackOptions = {
   gemini?: { baseUrl?: string; apiKey: string }
   /** More schedules than `serverless.yml` switches on. */
   schedules?: readonly Schedule[]
+  /** Told every call to AWS; each function calls with the access key id `local-<name>`. */
+  onAwsCall?: (call: AwsCall) => void
   /** Told each line that a function writes. */
   log?: (line: LogLine) => void
   /**
@@ -95,6 +98,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     clockFactor: clock.factor,
     clockStart: clock.start,
     resources: toFauxqsResources(template),
+    onCall: options.onAwsCall,
   })
   starting.defer(storage.close)
   const { destroy, ...clients } = createClients(storage)

@@ -37,7 +37,7 @@ export type Template = {
   environment(endpoint: string): Record<string, string>
 }
 
-type Resource = { id: string; type: string; name: string; properties: Value }
+export type Resource = { id: string; type: string; name: string; properties: Value }
 
 const queueAttributes = ['VisibilityTimeout', 'DelaySeconds', 'MessageRetentionPeriod', 'ReceiveMessageWaitTimeSeconds']
 
@@ -96,7 +96,7 @@ function readResources(file: Value): Map<string, Resource> {
 }
 
 // The deployment leaves the names to CloudFormation; here they are short enough to type: UploadsBucket → darkroom-uploads.
-function toName(id: string): string {
+export function toName(id: string): string {
   const words = id.replace(/(Bucket|Queue|Table|Topic)$/, '').replace(/(?<!^)(?=[A-Z])/g, '-')
   return `darkroom-${words.toLowerCase()}`
 }
@@ -116,7 +116,8 @@ const pseudoParameters: Record<string, string> = {
   'AWS::Partition': 'aws',
 }
 
-function createResolver(resources: Map<string, Resource>, endpoint = ''): Resolve {
+/** Fills in references to resources as the local stack names them. */
+export function createResolver(resources: Map<string, Resource>, endpoint = ''): Resolve {
   const refer = (id: string): string => {
     const resource = resources.get(id)
     if (!resource) return pseudoParameters[id] ?? fail(`serverless.yml refers to ${id}, which no resource is called`)

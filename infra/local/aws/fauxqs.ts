@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { buildApp } from 'fauxqs'
 import { region } from '../template.ts'
+import { type AwsCall, recordFauxqs } from './call-record.ts'
 import { sendS3Events } from './s3-events.ts'
 import { closeS3Gaps } from './s3-gaps.ts'
 import { allowAllCharacters, handBackUnheardMessages } from './sqs-gaps.ts'
@@ -27,7 +28,10 @@ type QueueOf<S extends Stores> = () => NonNullable<ReturnType<S['sqsStore']['get
  *
  * Not as `startFauxqs` does it: that one listens on every address and keeps its stores to itself.
  */
-export async function startFauxqs(folder: string | undefined): Promise<Fauxqs> {
+export async function startFauxqs(
+  folder: string | undefined,
+  onCall: (call: AwsCall) => void = () => {},
+): Promise<Fauxqs> {
   const { SqsStore, SnsStore, S3Store, PersistenceManager, INVALID_MESSAGE_BODY_CHAR } = await loadInsides()
   const stores: Stores = { sqsStore: new SqsStore(), snsStore: new SnsStore(), s3Store: new S3Store() }
   // Without a host the queues' URLs are made from the address asked, not from a name that resolves nowhere.
@@ -42,6 +46,7 @@ export async function startFauxqs(folder: string | undefined): Promise<Fauxqs> {
   sendS3Events(app, stores, notifications, SqsStore.createMessage)
   handBackUnheardMessages(app, stores.sqsStore)
   app.addHook('onClose', async () => persistence?.close())
+  recordFauxqs(app, onCall)
   const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
   return { ...stores, app, endpoint, notifications, createMessage: SqsStore.createMessage }
 }

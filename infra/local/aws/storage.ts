@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { ClockStart } from '../clock.ts'
+import type { AwsCall } from './call-record.ts'
 import type { FauxqsResources } from './resources.ts'
 
 export type StorageOptions = {
@@ -9,6 +10,8 @@ export type StorageOptions = {
   clockFactor: number
   clockStart: ClockStart
   resources: FauxqsResources
+  /** Told every call that the services get. */
+  onCall: ((call: AwsCall) => void) | undefined
 }
 
 export type Storage = {
@@ -24,9 +27,13 @@ export type Storage = {
  * Starts S3, SQS, SNS and DynamoDB in a thread of their own: there they can live in the stack's time without
  * changing the time of whoever started the stack.
  */
-export async function startStorage(options: StorageOptions): Promise<Storage> {
-  const worker = new Worker(new URL('./storage-thread.ts', import.meta.url), { workerData: options, execArgv: [] })
+export async function startStorage({ onCall, ...options }: StorageOptions): Promise<Storage> {
+  const worker = new Worker(new URL('./storage-thread.ts', import.meta.url), {
+    workerData: { ...options, isRecorded: onCall !== undefined },
+    execArgv: [],
+  })
   const [addresses] = (await once(worker, 'message')) as [Pick<Storage, 'endpoint' | 'dynamodbEndpoint'>]
+  worker.on('message', ({ call }: { call?: AwsCall }) => call && onCall?.(call))
   const exited = once(worker, 'exit')
   return {
     ...addresses,

@@ -42,7 +42,8 @@ export function buildFunctionEnvironment(
     AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
-    AWS_ACCESS_KEY_ID: 'local',
+    // Whose call it is can be told by it.
+    AWS_ACCESS_KEY_ID: `local-${name}`,
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_SESSION_TOKEN: 'local',
     // Whoever runs this may have an account: its profile must not leak in.

@@ -1,0 +1,142 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { findGrants } from '../../infra/checks/grants.ts'
+import { ofType, readPackaged } from '../../infra/checks/template.ts'
+import { PACKAGE_FOLDER } from '../../infra/deploy/package.ts'
+import type { AwsCall } from '../../infra/local/aws/call-record.ts'
+import { buildS3Event } from '../../infra/local/aws/s3-events.ts'
+import { type Bench, openDarkroom, until } from '../helpers/darkroom.ts'
+import { startParameterStore } from '../helpers/parameter-store.ts'
+import { photo } from '../helpers/photos.ts'
+import { unzip } from '../helpers/unzip.ts'
+
+const PARAMETER = '/darkroom/dev/gemini-api-key'
+const KEY_GRANT = `ssm:GetParameter arn:aws:ssm:us-east-1:000000000000:parameter${PARAMETER}`
+
+/** What a role allows although no call of the function's own ever needs it here, and why. */
+const NOT_SEEN: Record<string, string> = {
+  'logs:CreateLogStream': 'Lambda writes the log with it',
+  'logs:PutLogEvents': 'Lambda writes the log with it',
+  'sqs:ReceiveMessage': 'Lambda polls with it',
+  'sqs:DeleteMessage': 'Lambda polls with it',
+  's3:GetObjectVersion': 'the local S3 keeps no versions',
+}
+
+const template = readPackaged(PACKAGE_FOLDER)
+const functions = ofType(template, 'AWS::Lambda::Function').map(([id]) => id)
+const nameOf = (id: string) => `local-${id.replace('LambdaFunction', '').toLowerCase()}`
+const calls: AwsCall[] = []
+let unpacked: string
+let store: Awaited<ReturnType<typeof startParameterStore>>
+let darkroom: Bench
+
+beforeAll(async () => {
+  unpacked = await mkdtemp(join(tmpdir(), 'darkroom-unpacked-'))
+  const zips = (await readdir(PACKAGE_FOLDER)).filter(name => name.endsWith('.zip'))
+  await Promise.all(zips.map(name => unzip(join(PACKAGE_FOLDER, name), unpacked)))
+  store = await startParameterStore(PARAMETER, 'AIza-of-yesterday')
+  darkroom = await openDarkroom({
+    clockFactor: 30,
+    distFolder: join(unpacked, 'dist/functions'),
+    onAwsCall: call => calls.push(call),
+    env: { GEMINI_API_KEY: undefined, GEMINI_API_KEY_PARAMETER: PARAMETER, AWS_ENDPOINT_URL_SSM: store.endpoint },
+  })
+})
+afterAll(async () => {
+  await darkroom[Symbol.asyncDispose]()
+  await store[Symbol.asyncDispose]()
+  await rm(unpacked, { recursive: true })
+})
+
+const generate = (id: string) => ({ id, operation: 'generate', prompt: `a lake <${id}>` })
+const isOver = (id: string, status: string) =>
+  until(`${id} is ${status}`, async () => (await darkroom.row(id))?.status === status)
+
+it('a key that was rotated mends itself, and stands in no environment and no log', async () => {
+  await darkroom.send(generate('early'))
+  await isOver('early', 'waiting')
+  expect(await darkroom.row('early')).toMatchObject({ waitReason: 'ERR_GEMINI_KEY' })
+  store.value = darkroom.gemini.apiKey
+  await isOver('early', 'done')
+  const asked = store.asked.length
+  await darkroom.send(generate('late'))
+  await isOver('late', 'done')
+  expect(store.asked.length).toBe(asked)
+  const lines = darkroom.lines.join('\n')
+  for (const secret of ['AIza-of-yesterday', darkroom.gemini.apiKey]) expect(lines).not.toContain(`"${secret}"`)
+  expect(lines).not.toContain('AIza')
+  expect(JSON.stringify(template)).not.toContain(darkroom.gemini.apiKey)
+})
+
+it('the functions as packaged bring photos, jobs, refusals, waits, doubles and dead letters to their ends', async () => {
+  const { stack, env, gemini } = darkroom
+  const sendUpload = (MessageBody: string) =>
+    stack.sqs.send(new SendMessageCommand({ QueueUrl: env.UPLOADS_QUEUE_URL, MessageBody }))
+  const bytes = await readFile(photo('nagasaki-boats'))
+
+  gemini.control.fail({ fault: 'unavailable', times: 12, match: { promptIncludes: 'watercolour' } })
+  await darkroom.drop('watercolour/boats.jpg', bytes)
+  expect((await darkroom.result('watercolour/boats/')).status).toBe('done')
+  await darkroom.drop('nowhere/boats.jpg', bytes)
+  expect((await darkroom.result('nowhere/boats/')).error?.code).toBe('ERR_UPLOAD_NO_RECIPE')
+  const gone = {
+    eventName: 'ObjectCreated:Put',
+    bucket: env.UPLOADS_BUCKET ?? '',
+    key: 'watercolour/gone.jpg',
+    sizeBytes: 9,
+    etag: 'ab',
+  }
+  // Twice in one batch: the second finds the first at work.
+  const double = JSON.stringify(buildS3Event({ ...gone, key: 'watercolour/boats.jpg', etag: '' }))
+  await stack.pausePollers()
+  await Promise.all([double, double, JSON.stringify(buildS3Event(gone)), '{}'].map(sendUpload))
+  const job = JSON.stringify({ ...generate('double'), inputs: [] })
+  await Promise.all([job, job, 'no job'].map(darkroom.sendRaw))
+  await darkroom.send({
+    id: 'missing',
+    operation: 'edit',
+    prompt: 'x',
+    inputs: [`s3://${env.UPLOADS_BUCKET}/gone.jpg`],
+  })
+  gemini.control.reply({ reply: 'SAFETY', times: 1, match: { promptIncludes: '<refused>' } })
+  await darkroom.send(generate('refused'))
+  gemini.control.fail({ fault: 'unavailable', times: 12, match: { promptIncludes: '<waits>' } })
+  await darkroom.send(generate('waits'))
+  stack.resumePollers()
+  await isOver('missing', 'failed')
+  await isOver('refused', 'refused')
+  await isOver('waits', 'done')
+  await isOver('double', 'done')
+  const order = {
+    kind: 'weather',
+    schedule: 'arn:aws:scheduler:eu-north-1:123456789012:schedule/default/weather',
+    time: '2026-11-20T05:00:00Z',
+    timeZone: 'Europe/Oslo',
+    places: ['Oslo'],
+    days: 3,
+    units: 'metric',
+  }
+  expect(await stack.lambda.invoke('schedule', order)).toMatchObject({ ok: true })
+  await darkroom.results('weather/')
+  await darkroom.drained()
+  for (const name of ['uploads', 'jobs']) expect(await darkroom.depth(`darkroom-${name}-dead-letter`)).toBe(1)
+})
+
+const toText = ({ action, resource }: { action: string; resource: string }) => `${action} ${resource}`
+
+it.each(functions)('%s called nothing that its role does not allow', id => {
+  const granted = new Set(findGrants(template, id).map(toText))
+  const needed = new Set(calls.filter(call => call.accessKeyId === nameOf(id)).map(toText))
+  expect(needed.size).toBeGreaterThan(0)
+  expect([...needed].filter(call => !granted.has(call))).toEqual([])
+})
+
+it.each(functions)('%s needed all that its role allows', id => {
+  const needed = new Set(calls.filter(call => call.accessKeyId === nameOf(id)).map(toText))
+  if (store.asked.includes(nameOf(id))) needed.add(KEY_GRANT)
+  const spare = findGrants(template, id).filter(grant => !(grant.action in NOT_SEEN) && !needed.has(toText(grant)))
+  expect(spare.map(toText)).toEqual([])
+})
