@@ -53,11 +53,11 @@ export function checkBundles(template: Packaged, folder: string, limitBytes = ZI
   })
 }
 
-function checkReferences({ Resources, Outputs = {} }: Packaged): string[] {
+function checkReferences({ Parameters = {}, Resources, Outputs = {} }: Packaged): string[] {
   return Object.entries({ ...Resources, ...Outputs }).flatMap(([id, resource]) =>
     [...findReferences(resource as never), ...toList((resource as { DependsOn?: string }).DependsOn)]
       .map(String)
-      .filter(other => !other.startsWith('AWS::') && !(other in Resources))
+      .filter(other => !other.startsWith('AWS::') && !(other in Resources) && !(other in Parameters))
       .map(other => `${id} refers to ${other}, which is not in the template`),
   )
 }

@@ -7,7 +7,11 @@ export type Properties = { [name: string]: Value }
 export type Resource = { Type: string; Properties?: Properties; DependsOn?: string | string[]; Condition?: string }
 
 /** The template as it was packaged. */
-export type Packaged = { Resources: Record<string, Resource>; Outputs?: Record<string, Value> }
+export type Packaged = {
+  Parameters?: Record<string, Value>
+  Resources: Record<string, Resource>
+  Outputs?: Record<string, Value>
+}
 
 export function readPackaged(folder: string): Packaged {
   return JSON.parse(readFileSync(join(folder, 'cloudformation-template-update-stack.json'), 'utf8')) as Packaged

@@ -41,15 +41,29 @@ export async function packageService(options: PackageOptions = {}): Promise<stri
 export async function runOsls(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const osls = createRequire(import.meta.url).resolve('osls/bin/serverless.js')
   // Neither asks the network for a newer version nor says what it does to anybody.
-  const quiet = { SLS_NOTIFICATIONS_MODE: 'off', SLS_TELEMETRY_DISABLED: '1', SLS_INTERACTIVE_SETUP_ENABLE: '0' }
+  const quiet = {
+    SLS_NOTIFICATIONS_MODE: 'off',
+    SLS_TELEMETRY_DISABLED: '1',
+    SLS_INTERACTIVE_SETUP_ENABLE: '0',
+    CI: '1',
+  }
   const options = { cwd: project, env: { ...env, ...quiet }, maxBuffer: 16e6 }
   try {
     const { stdout, stderr } = await run(process.execPath, [osls, ...args], options)
     return stdout + stderr
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    throw new Error(`osls ${args[0]} failed:\n${stdout}${stderr}`, { cause: error })
+    throw new Error(`osls ${args[0]} failed:\n${withoutSpinner(stdout + stderr)}`, { cause: error })
   }
+}
+
+/** osls draws its progress over and over. */
+function withoutSpinner(text: string): string {
+  return text
+    .split('\n')
+    .filter(line => !/[\u2800-\u28ff]/.test(line))
+    .join('\n')
+    .trim()
 }
 
 /** A package that read an account would differ from machine to machine. */
