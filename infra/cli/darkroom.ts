@@ -3,9 +3,10 @@
 import { BATCH } from './batch.ts'
 import { type Command, UsageError } from './command.ts'
 import { DEAD } from './dead.ts'
+import { DOCTOR } from './doctor.ts'
 import { WEBHOOK } from './webhook.ts'
 
-const COMMANDS: Readonly<Record<string, Command>> = { batch: BATCH, dead: DEAD, webhook: WEBHOOK }
+const COMMANDS: Readonly<Record<string, Command>> = { batch: BATCH, dead: DEAD, doctor: DOCTOR, webhook: WEBHOOK }
 
 const HELP = `darkroom <command> [--help]
 
