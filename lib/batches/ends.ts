@@ -105,7 +105,7 @@ async function take(desk: Desk, batch: BatchRow, row: Row, plan: Plan): Promise<
     record(claim, { attempt, at, ms: now() - parkedAt, outcome, model: plan.modelId, batch: batch.id })
   }
   if (row.reply === undefined) return
-  await keep(desk, attempt, row.reply)
+  await keep(desk, attempt, row.reply, '30-days')
   desk.replies.push(judge(desk, plan, attempt, JSON.parse(row.reply) as unknown, 'batch'))
 }
 

@@ -13,6 +13,7 @@ import { startParameterStore } from '../helpers/parameter-store.ts'
 import { photo } from '../helpers/photos.ts'
 import { unzip } from '../helpers/unzip.ts'
 
+const SECRET = `whsec_${Buffer.from('known to the stack alone').toString('base64')}`
 const PARAMETER = '/darkroom/dev/gemini-api-key'
 const KEY_GRANT = `ssm:GetParameter arn:aws:ssm:us-east-1:000000000000:parameter${PARAMETER}`
 
@@ -25,9 +26,27 @@ const NOT_SEEN: Record<string, string> = {
   's3:GetObjectVersion': 'the local S3 keeps no versions',
 }
 
+/** What only a batch that goes wrong needs: its tests are those of the lane, in one process. */
+const BATCH_COLLECT_WHEN_WRONG = [
+  'sqs:GetQueueAttributes arn:aws:sqs:us-east-1:000000000000:darkroom-batches',
+  'sqs:ChangeMessageVisibility arn:aws:sqs:us-east-1:000000000000:darkroom-batches',
+  'sqs:SendMessage arn:aws:sqs:us-east-1:000000000000:darkroom-batches',
+  'sqs:SendMessage arn:aws:sqs:us-east-1:000000000000:darkroom-batches-dead-letter',
+  'sqs:SendMessage arn:aws:sqs:us-east-1:000000000000:darkroom-jobs',
+]
+/** The webhook's secret stands in the local environment, where there is one parameter. */
+const WEBHOOK_SECRET =
+  'ssm:GetParameter arn:aws:ssm:us-east-1:000000000000:parameter/darkroom/dev/gemini-webhook-secret'
+
+const NOT_SEEN_OF: Record<string, readonly string[]> = {
+  'local-batch-collect': BATCH_COLLECT_WHEN_WRONG,
+  'local-webhook': [WEBHOOK_SECRET],
+}
+
 const template = readPackaged(PACKAGE_FOLDER)
 const functions = ofType(template, 'AWS::Lambda::Function').map(([id]) => id)
-const nameOf = (id: string) => `local-${id.replace('LambdaFunction', '').toLowerCase()}`
+/** osls writes a dash in a function's name as a word. */
+const nameOf = (id: string) => `local-${id.replace('LambdaFunction', '').replace('Dash', '-').toLowerCase()}`
 const calls: AwsCall[] = []
 let unpacked: string
 let store: Awaited<ReturnType<typeof startParameterStore>>
@@ -42,7 +61,12 @@ beforeAll(async () => {
     clockFactor: 30,
     distFolder: join(unpacked, 'dist/functions'),
     onAwsCall: call => calls.push(call),
-    env: { GEMINI_API_KEY: undefined, GEMINI_API_KEY_PARAMETER: PARAMETER, AWS_ENDPOINT_URL_SSM: store.endpoint },
+    env: {
+      GEMINI_WEBHOOK_SECRET: SECRET,
+      GEMINI_API_KEY: undefined,
+      GEMINI_API_KEY_PARAMETER: PARAMETER,
+      AWS_ENDPOINT_URL_SSM: store.endpoint,
+    },
   })
 })
 afterAll(async () => {
@@ -125,6 +149,25 @@ it('the functions as packaged bring photos, jobs, refusals, waits, doubles and d
   for (const name of ['uploads', 'jobs']) expect(await darkroom.depth(`darkroom-${name}-dead-letter`)).toBe(1)
 })
 
+it('the functions as packaged bring a job of the batch lane to its end', async () => {
+  const { stack, gemini } = darkroom
+  const tick = () => stack.lambda.invoke('batch-submit', {})
+  const park = async (id: string) => {
+    await darkroom.send({ ...generate(id), lane: 'batch' })
+    await isOver(id, 'batched')
+    expect(await tick()).toMatchObject({ ok: true })
+    await gemini.batches.finish()
+  }
+  await park('slow')
+  expect(await tick()).toMatchObject({ ok: true })
+  await isOver('slow', 'done')
+  const url = stack.functionUrls.webhook ?? ''
+  expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(401)
+  gemini.webhooks.add('darkroom', url, undefined, SECRET)
+  await park('called')
+  await isOver('called', 'done')
+})
+
 const toText = ({ action, resource }: { action: string; resource: string }) => `${action} ${resource}`
 
 it.each(functions)('%s called nothing that its role does not allow', id => {
@@ -135,7 +178,8 @@ it.each(functions)('%s called nothing that its role does not allow', id => {
 })
 
 it.each(functions)('%s needed all that its role allows', id => {
-  const needed = new Set(calls.filter(call => call.accessKeyId === nameOf(id)).map(toText))
+  const seen = calls.filter(call => call.accessKeyId === nameOf(id)).map(toText)
+  const needed = new Set([...seen, ...(NOT_SEEN_OF[nameOf(id)] ?? [])])
   if (store.asked.includes(nameOf(id))) needed.add(KEY_GRANT)
   const spare = findGrants(template, id).filter(grant => !(grant.action in NOT_SEEN) && !needed.has(toText(grant)))
   expect(spare.map(toText)).toEqual([])

@@ -45,6 +45,7 @@ export async function openLane() {
   const now = () => time
   const aws = await startStorage({
     folder: undefined,
+    onCall: undefined,
     clockFactor: 1,
     clockStart: { realMs: time, virtualMs: time },
     resources: { buckets: template.buckets, queues: template.queues, topics: template.topics, feeds: [] },

@@ -56,8 +56,9 @@ const OBJECT_ACTIONS: Record<string, string> = {
 function toS3Calls({ method = '', url = '', headers }: Request, status: number): Omit<AwsCall, 'accessKeyId'>[] {
   const { bucket, key } = readTarget(url) ?? { bucket: '', key: '' }
   const list = { action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket}`, service: 's3' as const }
-  if (key === '') return method === 'GET' ? [list] : []
   const object = { resource: `arn:aws:s3:::${bucket}/*`, service: 's3' as const }
+  if (key === '' && /\?delete\b/.test(url)) return [{ ...object, action: 's3:DeleteObject' }]
+  if (key === '') return method === 'GET' ? [list] : []
   const versioned = /[?&]versionId=/.test(url)
   return [
     {
