@@ -14,7 +14,13 @@ export const MARGIN_MS = 10_000
  */
 export async function submit(desk: BatchDesk, { deadlineAt }: { deadlineAt: number }): Promise<void> {
   const live = await readLive(desk)
-  for (const row of live) if (row.step !== 'planned' && row.step !== 'creating') await desk.queueBatch(row.id)
+  for (const row of live) {
+    if (row.step === 'planned' || row.step === 'creating') continue
+    // An alarm watches the hours: Google promises a day.
+    const batchHours = (desk.now() - row.createdAt) / 3_600_000
+    desk.log.info('batch under way', { batch: row.id, step: row.step, batchHours })
+    await desk.queueBatch(row.id)
+  }
   await desk.batches.alone('batch-submit', deadlineAt + MARGIN_MS, async () => {
     const settings = await desk.recipes.settings()
     // Read again: another owner may have worked until just now.

@@ -161,6 +161,7 @@ it('the functions as packaged bring a job of the batch lane to its end', async (
   await park('slow')
   expect(await tick()).toMatchObject({ ok: true })
   await isOver('slow', 'done')
+  expect(darkroom.lines.find(line => line.includes('"batch under way"'))).toMatch(/"batchHours":\d/)
   const url = stack.functionUrls.webhook ?? ''
   expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(401)
   gemini.webhooks.add('darkroom', url, undefined, SECRET)
