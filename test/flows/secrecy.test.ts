@@ -122,7 +122,7 @@ test('a key that was pasted with a line break in it costs no job, and is shown t
     'the job waits for the repair',
     async () => (await darkroom.row('pasted'))?.waitReason === 'ERR_GEMINI_KEY',
   )
-  await until('the log says so', () => darkroom.lines.some(line => line.includes('job waits for a repair')))
+  await until('the log says so', () => darkroom.lines.some(line => line.includes('ERR_GEMINI_KEY')))
   const left = await collect(darkroom)
   expect(
     Object.values(left)
