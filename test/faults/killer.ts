@@ -21,7 +21,7 @@ export function wasInFlight({ jobs, since, at }: Death, call: Call): boolean {
 /** A function whose time is short gives its call up this long before its end, with some to spare; what came of it may die with it. */
 const GIVES_UP_MS = 30_000
 /** Functions at work below which nobody is killed: the last jobs would else die more often than they may. */
-const FEWEST_AT_WORK = 3
+const FEWEST_AT_WORK = 2
 
 /** Kills a function every second or so, and keeps a record of each that died. */
 export function startKiller({ stack }: Stormy, seed: string) {

@@ -41,6 +41,13 @@ describe('a fault', () => {
     expect(own.gemini.calls.at(-1)?.outcome).toBe(fault)
   })
 
+  it('a cut reply is booked as cut, also where the reply was a forced one', async () => {
+    own.gemini.control.fail({ fault: 'cut' })
+    own.gemini.control.reply({ reply: 'tiny-image' })
+    await own.ask('a hat').catch(error => error)
+    expect(own.gemini.calls.at(-1)).toMatchObject({ outcome: 'cut', clientWent: false, delivered: false })
+  })
+
   it('hang lasts until the client goes', async () => {
     own.gemini.control.fail({ fault: 'hang' })
     const giveUp = new AbortController()

@@ -58,7 +58,13 @@ export async function generate(desk: Desk, exchange: Exchange): Promise<Reply | 
   const order = desk.control.takeFault(target)
   if (!order) return answer()
   call.outcome = order.fault
-  return FAULTS[order.fault]({ model: id, response, delayMs: order.delayMs ?? 2000, answer })
+  const answerStruck = async () => {
+    const reply = await answer()
+    // A forced reply has left its own name.
+    call.outcome = order.fault
+    return reply
+  }
+  return FAULTS[order.fault]({ model: id, response, delayMs: order.delayMs ?? 2000, answer: answerStruck })
 }
 
 /** One row of a batch, as a call of its own would be answered; Google's refusal of it is thrown. */
