@@ -48,7 +48,8 @@ export function applyRecipe(recipe: Recipe, name: string, photo: UploadedPhoto, 
     { uri: `s3://${photo.bucket}/${photo.key}`, role },
     ...references.map(r => besideRecipe(r, name, recipesBucket)),
   ]
-  const filled = { ...asked.slots, ...slots }
+  // An uploader who may bring a prompt brings it instead of the recipe's slots.
+  const filled = asked.wishes.prompt === undefined ? { ...asked.slots, ...slots } : asked.slots
   return {
     ...wishes,
     ...asked.wishes,

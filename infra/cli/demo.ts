@@ -9,7 +9,9 @@ import { type Darkroom, startDarkroom } from '../local/darkroom.ts'
 import { followResults, readResult, saveResult } from '../local/results.ts'
 import { DEMO_JOBS, type DemoJob, QUEUED_JOB } from './demo-jobs.ts'
 import { type Progress, startProgress } from './progress.ts'
+import { run } from './run.ts'
 import { formatTable } from './table.ts'
+import { createTeller } from './waits.ts'
 
 const HELP = `npm run demo
 
@@ -25,7 +27,7 @@ const ALL_JOBS: readonly DemoJob[] = [...DEMO_JOBS, QUEUED_JOB]
 type Row = { job: DemoJob; result: Result; image: string }
 
 if (process.argv.includes('--help')) console.log(HELP)
-else process.exitCode = await main(process.env.GEMINI_API_KEY)
+else await run(() => main(process.env.GEMINI_API_KEY))
 
 /** 0: all pictures are there. 1: some job did not end `done`. 2: not all jobs ended in time. 130: interrupted. */
 async function main(apiKey: string | undefined): Promise<number> {
@@ -34,8 +36,14 @@ async function main(apiKey: string | undefined): Promise<number> {
   process.once('SIGTERM', () => stop.abort('interrupt'))
   await announce(apiKey, stop.signal)
   if (stop.signal.aborted) return 130
-  await rm(FOLDER, { recursive: true, force: true })
-  await using darkroom = await startDarkroom({ apiKey })
+  // Only what an earlier demo left: the folder holds other prints too.
+  for (const { folder } of ALL_JOBS) await rm(join(FOLDER, folder), { recursive: true, force: true })
+  let lastWait: string | undefined
+  const tell = createTeller(sentence => {
+    lastWait = sentence
+    if (!process.stdout.isTTY) console.log(sentence)
+  })
+  await using darkroom = await startDarkroom({ apiKey, log: ({ line }) => tell(line) })
   const timer = setTimeout(() => stop.abort('time'), PATIENCE_MS)
   const progress = startProgress(
     process.stdout,
@@ -45,7 +53,8 @@ async function main(apiKey: string | undefined): Promise<number> {
     clearTimeout(timer)
     progress.close()
   })
-  console.log(`\n${describe(rows)}\n`)
+  if (rows.length > 0) console.log(`\n${describe(rows)}\n`)
+  if (rows.length < ALL_JOBS.length && lastWait) console.error(lastWait)
   return conclude(rows, stop.signal)
 }
 
@@ -100,7 +109,10 @@ function conclude(rows: readonly Row[], signal: AbortSignal): number {
   const bad = rows.filter(({ result }) => result.status !== 'done')
   for (const { job, result } of bad)
     console.error(`${job.name} ended ${result.status}: ${result.error?.code}: ${result.error?.message}`)
-  if (signal.aborted && signal.reason === 'interrupt') return 130
+  if (signal.aborted && signal.reason === 'interrupt') {
+    console.error('Stopped.')
+    return 130
+  }
   if (rows.length < ALL_JOBS.length) {
     console.error(
       `${ALL_JOBS.length - rows.length} of ${ALL_JOBS.length} jobs did not end within ${PATIENCE_MS / 1000} s`,

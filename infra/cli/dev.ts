@@ -1,31 +1,50 @@
 /** Runs Darkroom on this machine until Ctrl-C: photos go into one folder, prints come out in another. */
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
+import { toPlain } from '../../lib/log.ts'
 import { startDarkroom } from '../local/darkroom.ts'
 import { startGallery } from '../local/gallery.ts'
 import { followResults, readResult, saveResult } from '../local/results.ts'
 import { watchDrops } from './drop-folder.ts'
+import { run } from './run.ts'
+import { createTeller } from './waits.ts'
 
 const HELP = `npm run dev
 
 Runs the whole of Darkroom on this machine until Ctrl-C. Put a photo into darkroom-in/<recipe>/ and its print appears in
 darkroom-out/, with its result.json. Put a <name>.job.json anywhere into darkroom-in/ to run a job of your own.
-Recipes are the files of infra/recipes/. What is under way survives a restart, in .darkroom/.
+Recipes are the files of infra/recipes/, read at the start. What is under way, and what was taken already, survives a
+restart in .darkroom/; a file that changes is edited again.
 
 GEMINI_API_KEY=…   use Google's Gemini instead of the stand-in, at Google's prices`
 
 const IN = 'darkroom-in'
 const OUT = 'darkroom-out'
+const STATE = '.darkroom'
 
 if (process.argv.includes('--help')) console.log(HELP)
-else await main(process.env.GEMINI_API_KEY)
+else await run(() => main(process.env.GEMINI_API_KEY))
 
-async function main(apiKey: string | undefined): Promise<void> {
+async function main(apiKey: string | undefined): Promise<number> {
+  const lock = join(STATE, 'pid')
+  const other = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
+  if (isAlive(other)) {
+    console.error(`darkroom: it already runs in this folder, as process ${other}`)
+    return 1
+  }
+  mkdirSync(STATE, { recursive: true })
+  writeFileSync(lock, String(process.pid))
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   process.once('SIGTERM', () => stop.abort())
-  await using darkroom = await startDarkroom({ apiKey, stateFolder: '.darkroom', env: { UPLOADED_JOBS: 'on' } })
+  const tell = createTeller(sentence => console.log(sentence))
+  await using darkroom = await startDarkroom({
+    apiKey,
+    stateFolder: STATE,
+    env: { UPLOADED_JOBS: 'on' },
+    log: ({ line }) => tell(line),
+  })
   const { stack } = darkroom
   await using gallery = await startGallery(stack)
   const recipes = (await readdir('infra/recipes'))
@@ -46,10 +65,10 @@ async function main(apiKey: string | undefined): Promise<void> {
   console.log(`Logs             ${join(stack.stateFolder, 'logs')}/\nCtrl-C ends it.\n`)
 
   const upload = async (key: string, path: string) => {
-    console.log(`${key}: received`)
+    console.log(`${toPlain(key)}: received`)
     await darkroom.upload(key, path)
   }
-  await watchDrops(IN, upload, stop.signal)
+  await watchDrops({ folder: IN, memory: join(STATE, 'taken.json') }, upload, stop.signal)
   for await (const notice of followResults(stack, stop.signal)) {
     const { status, error, cost } = await readResult(stack, notice)
     const [file = ''] = await saveResult(stack, notice, OUT)
@@ -59,4 +78,14 @@ async function main(apiKey: string | undefined): Promise<void> {
     )
   }
   console.log('\nClosing.')
+  rmSync(lock, { force: true })
+  return 0
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return pid > 0 && process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
