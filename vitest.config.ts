@@ -5,8 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // They take minutes and have a command of their own: npm run test:faults.
     exclude: [...configDefaults.exclude, 'test/faults/**'],
-    // Flows start processes of their own, and two cores have no more to give.
-    maxWorkers: 2,
+    // Flows mostly wait, for leases and clocks; more than three at once would take the time that these clocks count.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
