@@ -1,5 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import {
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  type Message,
+  ReceiveMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs'
 import { readFailedItems } from './batch-response.ts'
 import type { Outcome } from './environment.ts'
 import { toQueueEvent } from './queue-event.ts'
@@ -89,12 +95,18 @@ export function startQueuePoller(options: QueuePollerOptions): QueuePoller {
     if (Entries.length > 0) await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }))
   }
 
-  const pause = () => {
+  const stop = () => {
     stopping.abort()
     return polling
   }
   return {
-    pause,
+    async pause() {
+      await stop()
+      // The queue learns in its own time that a receive was given up, and gives the next message to nobody until then. Two
+      // answers later it has surely seen it.
+      const look = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] })
+      for (let answers = 0; answers < 2; answers += 1) await sqs.send(look).catch(onError)
+    },
     resume() {
       if (!stopping.signal.aborted) return
       stopping = new AbortController()
@@ -103,7 +115,7 @@ export function startQueuePoller(options: QueuePollerOptions): QueuePoller {
     },
     running: () => batches.size,
     async close() {
-      await pause()
+      await stop()
       await Promise.all(batches)
     },
   }
