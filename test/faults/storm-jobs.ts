@@ -13,8 +13,8 @@ export function jobOf(text: string): number {
   return Number(job ?? photo ?? -1)
 }
 
-/** The numbers of all jobs in an event of SQS. */
+/** The numbers of all jobs in an event of SQS; a clock's tick has none. */
 export function jobsOf(event: unknown): Set<number> {
-  const { Records } = event as { Records: { body: string }[] }
+  const { Records = [] } = event as { Records?: { body: string }[] }
   return new Set(Records.map(({ body }) => jobOf(body)))
 }

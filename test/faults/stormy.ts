@@ -6,13 +6,16 @@ import type { Notice } from '../../lib/aws/topic.ts'
 import { openDarkroom, until } from '../helpers/darkroom.ts'
 import { startAwsProxy } from './aws-proxy.ts'
 
+/** Those that a photo or a message runs through; the others' clocks would only start processes. */
+const FUNCTIONS = ['upload', 'job']
+
 export type Stormy = Awaited<ReturnType<typeof openStormy>>
 
 /** The local stack whose functions reach AWS through a proxy that misbehaves on request. */
 export async function openStormy({ env, ...options }: Omit<StackOptions, 'gemini' | 'log'> = {}) {
   await using starting = new AsyncDisposableStack()
   const proxy = starting.use(await startAwsProxy())
-  const darkroom = starting.use(await openDarkroom({ ...options, env: { ...proxy.env, ...env } }))
+  const darkroom = starting.use(await openDarkroom({ functions: FUNCTIONS, ...options, env: { ...proxy.env, ...env } }))
   proxy.follow(darkroom.stack)
   darkroom.gemini.control.reply({ reply: 'tiny-image' })
   const started = starting.move()
