@@ -95,12 +95,13 @@ describe('a session on the local stack', () => {
   })
 
   it('does not count a turn twice that is delivered again', async () => {
-    darkroom.gemini.control.slow({ ms: 5000, match: { promptIncludes: 'again turn 1.' } })
+    const release = darkroom.gemini.control.hold({ promptIncludes: 'again turn 1.' })
     await turn('again', 1)
     await until('the first turn is called', () => callsFor('again turn 1.').length === 1)
     for (let n = 0; n < 5; n += 1) await turn('again', 2)
     await until('the second waits', async () => (await darkroom.row('again-2'))?.waitReason === 'ERR_SESSION_BUSY')
     for (let n = 0; n < 5; n += 1) await turn('again', 2)
+    release()
     expect((await resultOf('again', 2)).session).toEqual({ name: 'again', turn: 2, continuesFrom: 'again-1' })
     await darkroom.drained()
     expect(callsFor('again turn 2.')).toHaveLength(1)

@@ -131,12 +131,15 @@ describe('weather on a schedule', () => {
   it('counts a reply that was not looked up also when its function is long gone', async () => {
     const { control } = darkroom.gemini
     control.reply({ reply: 'ungrounded', match: { promptIncludes: 'for Lucca' } })
-    // Half a real second a call, so that the second one can be made to fail.
-    control.slow({ ms: 15_000, match: { promptIncludes: 'for Lucca' } })
+    const releaseFirst = control.hold({ promptIncludes: 'for Lucca' })
     await tick(order('2026-11-26T05:00:00Z', { places: ['Lucca'] }))
     const id = idOf('2026-11-26T05:00:00Z', 'Lucca')
+    await until('the first call has begun', () => callsFor('for Lucca').length === 1)
+    const releaseSecond = control.hold({ promptIncludes: 'for Lucca' })
+    releaseFirst()
     await until('the second call has begun', () => callsFor('for Lucca').length === 2)
     control.fail({ fault: 'unavailable', match: { promptIncludes: 'for Lucca' } })
+    releaseSecond()
     await until('the job waits', async () => (await darkroom.row(id))?.status === 'waiting')
     control.clear()
     control.reply({ reply: 'ungrounded', match: { promptIncludes: 'for Lucca' } })

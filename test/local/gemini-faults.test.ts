@@ -67,6 +67,20 @@ describe('a fault', () => {
     expect(own.nowMs - before).toBe(90_000)
   })
 
+  it('holds the calls that match until they are released, and no others', async () => {
+    const release = own.gemini.control.hold({ promptIncludes: 'storm' })
+    let isAnswered = false
+    const held = own.ask('a storm').then(() => {
+      isAnswered = true
+    })
+    await expect.poll(() => own.gemini.inFlight(), { interval: 5 }).toBe(1)
+    await own.ask('a calm sea')
+    expect(isAnswered).toBe(false)
+    release()
+    await held
+    expect(own.gemini.calls.map(({ outcome }) => outcome).slice(-2)).toEqual(['answered', 'answered'])
+  })
+
   it('rate names its wait in RetryInfo and in the text', async () => {
     own.gemini.control.fail({ fault: 'rate', delayMs: 47_880 })
     const { message, details } = bodyOf(await refusal(own.ask('a hat')))

@@ -49,12 +49,22 @@ export type Control = ReturnType<typeof createControl>
 export function createControl(setLimit: (requestsPerMinute: number | undefined) => void) {
   const faults: Standing<Fail>[] = []
   const replies: Standing<Force>[] = []
+  const holds = new Set<{ match: z.infer<typeof Match>; over: PromiseWithResolvers<void> }>()
 
   const control = {
     /** Lets calls fail. */
     fail: (order: Fail) => stand(faults, Fail.parse(order)),
     /** Lets calls wait before they are answered. */
     slow: (order: Slow) => stand(faults, Fail.parse({ fault: 'slow', ...Slow.parse(order) })),
+    /** Lets calls wait until the function that it returns is called. */
+    hold(match: z.infer<typeof Match>): () => void {
+      const hold = { match, over: Promise.withResolvers<void>() }
+      holds.add(hold)
+      return () => {
+        holds.delete(hold)
+        hold.over.resolve()
+      }
+    },
     /** Forces a reply on calls of image models that pass every rule. */
     reply: (order: Force) => stand(replies, Force.parse(order)),
     /** Sets how many calls a minute each model answers; `undefined` lifts the limit. */
@@ -62,6 +72,8 @@ export function createControl(setLimit: (requestsPerMinute: number | undefined) 
     clear(): void {
       faults.length = 0
       replies.length = 0
+      for (const { over } of holds) over.resolve()
+      holds.clear()
     },
     order(given: unknown): void {
       const order = Order.parse(given)
@@ -71,6 +83,11 @@ export function createControl(setLimit: (requestsPerMinute: number | undefined) 
       else setLimit(order.requestsPerMinute ?? undefined)
     },
     standing: () => [...faults, ...replies].map(({ order, left }) => ({ ...order, ...(left < Infinity && { left }) })),
+    /** Resolves when nothing holds this call. */
+    async whenReleased(target: Target): Promise<void> {
+      const all = [...holds].filter(({ match }) => fits(match, target))
+      await Promise.all(all.map(({ over }) => over.promise))
+    },
     /** How long this call has to wait, in milliseconds. */
     takeWait(target: Target): number {
       const struck = take(faults, target, order => order.fault === 'slow')

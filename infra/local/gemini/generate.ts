@@ -41,6 +41,7 @@ export async function generate(desk: Desk, exchange: Exchange): Promise<Reply | 
   desk.log.enter(call, prompt)
 
   const target = { model: id, prompt }
+  await desk.control.whenReleased(target)
   const waitMs = desk.control.takeWait(target)
   if (waitMs) await desk.sleep(waitMs)
   const answer = async () => {

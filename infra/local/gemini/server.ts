@@ -37,7 +37,7 @@ export type GeminiOptions = {
 export type Gemini = {
   baseUrl: string
   apiKey: string
-  control: Omit<Control, 'takeWait' | 'takeFault' | 'takeReply'>
+  control: Omit<Control, 'whenReleased' | 'takeWait' | 'takeFault' | 'takeReply'>
   /** Batches as they are, and what becomes of those to come. */
   batches: Batches
   webhooks: Webhooks
