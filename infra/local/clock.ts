@@ -11,6 +11,8 @@ export type ClockStart = { realMs: number; virtualMs: number }
 export type Clock = {
   readonly factor: number
   readonly start: ClockStart
+  /** Whether it is the machine's own. */
+  readonly isReal: boolean
   /** Virtual milliseconds since 1970. */
   now(): number
   /** How long a virtual duration really takes. */
@@ -25,6 +27,7 @@ export function createClock(factor = 1, start: ClockStart = startNow()): Clock {
   return {
     factor,
     start,
+    isReal: factor === 1 && start.virtualMs === start.realMs,
     now: () => Math.round(start.virtualMs + (realNow() - start.realMs) * factor),
     toRealMs: virtualMs => virtualMs / factor,
     sleep: (virtualMs, signal) => realWait(virtualMs / factor, undefined, { signal }),

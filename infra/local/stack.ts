@@ -28,6 +28,11 @@ export type StackOptions = {
    */
   clockFactor?: number
   /**
+   * What the stack's clock says first, in milliseconds since 1970.
+   * @default now
+   */
+  startsAt?: number
+  /**
    * The functions that run; the queues of the others fill up.
    * @default all that `serverless.yml` names
    */
@@ -90,7 +95,7 @@ const resultsFeed = 'results-feed'
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   await using starting = new AsyncDisposableStack()
   const stateFolder = openStateFolder(options.stateFolder, starting)
-  const clock = openClock(stateFolder, options.clockFactor ?? 1)
+  const clock = openClock(stateFolder, options.clockFactor ?? 1, options.startsAt)
   const template = readTemplate(project)
 
   const storage = await startStorage({

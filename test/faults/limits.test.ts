@@ -1,8 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand } from '@aws-sdk/client-s3'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { DEFAULT_MODEL } from '../../lib/models.ts'
 import { pacificDay, untilMidnightPacific } from '../../lib/pacific-day.ts'
 import { type Bench, openDarkroom, until } from '../helpers/darkroom.ts'
@@ -10,6 +8,8 @@ import { photo } from '../helpers/photos.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
+/** Ten minutes before midnight in California. */
+const LATE_EVENING = Date.parse('2026-11-22T07:50:00Z')
 
 const settle = (darkroom: Bench, settings: unknown) => darkroom.putRecipe('settings', settings)
 const sendMany = (darkroom: Bench, ids: readonly string[]) =>
@@ -161,8 +161,7 @@ test('money of a job whose function is killed comes back to it: it is done, and 
 test("a recipe's spent budget holds up nobody else, and when the day turns in California the rest are called", {
   timeout: 120_000,
 }, async () => {
-  const stateFolder = await openEvening()
-  await using darkroom = await openDarkroom({ clockFactor: 30, stateFolder })
+  await using darkroom = await openDarkroom({ clockFactor: 30, startsAt: LATE_EVENING })
   await settle(darkroom, { recipes: { pricey: { dailyBudgetUsd: 0.05 } } })
   await darkroom.putRecipe('pricey', { operation: 'edit', prompt: 'make it dear' })
   await darkroom.putRecipe('free', { operation: 'edit', prompt: 'make it cheap' })
@@ -179,28 +178,18 @@ test("a recipe's spent budget holds up nobody else, and when the day turns in Ca
   expect(darkroom.gemini.calls).toHaveLength(3)
 })
 
-/** A folder whose clock stands ten minutes before midnight in California. */
-async function openEvening(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'darkroom-evening-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const realMs = Date.now()
-  const midnight = realMs + untilMidnightPacific(realMs)
-  const start = { realMs, virtualMs: Math.max(realMs, midnight - 10 * MINUTE_MS) }
-  await writeFile(join(folder, 'clock.json'), JSON.stringify({ factor: 30, start }))
-  return folder
-}
-
 test('a results bucket that is gone costs one reply, not one a job; when it is back, all are done', {
   timeout: 90_000,
 }, async () => {
   await using darkroom = await openDarkroom({ clockFactor: 60 })
   const Bucket = darkroom.env.RESULTS_BUCKET
   const ids = idsFor('lost', 8)
-  darkroom.gemini.control.slow({ ms: 30_000, times: 1 })
+  const release = darkroom.gemini.control.hold({})
   await darkroom.send({ id: 'lost-0', operation: 'generate', prompt: 'the first' })
   await until('the first calls', () => darkroom.gemini.calls.length === 1)
   for (const Key of await darkroom.keys()) await darkroom.stack.s3.send(new DeleteObjectCommand({ Bucket, Key }))
   await darkroom.stack.s3.send(new DeleteBucketCommand({ Bucket }))
+  release()
   await until('the first waits', async () => (await darkroom.row('lost-0'))?.status === 'waiting')
   await sendMany(darkroom, ids.slice(1))
   await until('all wait', async () => (await countOf(darkroom, ids, 'waiting')) === 8)

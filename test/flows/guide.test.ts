@@ -13,10 +13,9 @@ import {
 } from '../../lib/models.ts'
 import { PROMPTS, type PromptRow } from '../../lib/prompts.ts'
 import type { Result } from '../../lib/result.ts'
-import { type Bench, openDarkroom } from '../helpers/darkroom.ts'
+import { type Bench, openDarkroom, TODAY } from '../helpers/darkroom.ts'
 
-const today = new Date().toISOString().slice(0, 10)
-const live = liveModels(MODELS, today)
+const live = liveModels(MODELS, TODAY)
 const retired = Object.keys(MODELS).filter(id => !live.includes(id))
 const modelOf = (id: string) => MODELS[id] as Model
 

@@ -170,4 +170,4 @@ it('a turn whose function is killed keeps its place: the one behind it waits for
     { session: { name: 'killed', turn: 2, continuesFrom: 'killed-1' }, status: 'done' },
   ])
   expect(darkroom.gemini.calls).toHaveLength(3)
-}, 60_000)
+})

@@ -16,10 +16,14 @@ import type { Result } from '../../lib/result.ts'
 
 export type Bench = Awaited<ReturnType<typeof openDarkroom>>
 
+/** The day of every flow, and its noon in California: no run meets a midnight by chance, or a model's last day. */
+export const TODAY = '2026-11-21'
+const NOON = Date.parse(`${TODAY}T20:00:00Z`)
+
 /** The whole local stack with the stand-in, and what a test wants to see of it. Lines of the functions' logs are in `lines`. */
 export async function openDarkroom(options: Omit<DarkroomOptions, 'apiKey' | 'log'> = {}) {
   const lines: string[] = []
-  const darkroom = await startDarkroom({ ...options, log: ({ line }) => lines.push(line) })
+  const darkroom = await startDarkroom({ startsAt: NOON, ...options, log: ({ line }) => lines.push(line) })
   const { stack } = darkroom
   const env = stack.env as Record<string, string>
   const gemini = darkroom.gemini as Gemini
@@ -128,8 +132,8 @@ export async function openDarkroom(options: Omit<DarkroomOptions, 'apiKey' | 'lo
   }
 }
 
-/** Waits for a fact, and fails with its name if it does not come true. */
-export async function until(what: string, fact: () => boolean | Promise<boolean>, patienceMs = 25_000): Promise<void> {
+/** Waits for a fact, and fails with its name if it does not come true: late enough for a busy machine, before the test's own time-out. */
+export async function until(what: string, fact: () => boolean | Promise<boolean>, patienceMs = 50_000): Promise<void> {
   const end = Date.now() + patienceMs
   while (!(await fact())) {
     if (Date.now() > end) expect.fail(`waited ${patienceMs / 1000} s in vain: ${what}`)

@@ -14,7 +14,8 @@ const { folder, clockFactor, clockStart, resources, isRecorded } = workerData as
 
 // Deadlines are dates to fauxqs, so they pass at the stack's speed; a long poll waits in the machine's time, because
 // at an hour a second it would otherwise come back empty a hundred times in that second.
-if (clockFactor !== 1) installVirtualDate(createClock(clockFactor, clockStart))
+const clock = createClock(clockFactor, clockStart)
+if (!clock.isReal) installVirtualDate(clock)
 
 const tell = (call: AwsCall) => isRecorded && parentPort?.postMessage({ call })
 const [fauxqs, dynalite] = await Promise.all([

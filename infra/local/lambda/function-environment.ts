@@ -54,6 +54,6 @@ export function buildFunctionEnvironment(
     LANG: 'en_US.UTF-8',
     PATH: '/usr/local/bin:/usr/bin:/bin',
     TZ: ':UTC',
-    ...(clock.factor === 1 ? {} : { LOCAL_CLOCK: JSON.stringify({ factor: clock.factor, start: clock.start }) }),
+    ...(clock.isReal ? {} : { LOCAL_CLOCK: JSON.stringify({ factor: clock.factor, start: clock.start }) }),
   }
 }
