@@ -8,6 +8,7 @@ export default defineConfig({
     // Flows mostly wait, for leases and clocks; more than three at once would take the time that these clocks count.
     maxWorkers: 3,
     testTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     hookTimeout: 60_000,
   },
 })

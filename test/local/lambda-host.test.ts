@@ -107,7 +107,7 @@ describe('an invocation that fails', () => {
       errorMessage: 'Task timed out after 300.00 seconds',
     })
     expect(outcome.durationMs).toBeGreaterThanOrEqual(290_000)
-    expect(performance.now() - began).toBeLessThan(2_000)
+    expect(performance.now() - began).toBeLessThan(60_000)
     expect(quick.running()).toEqual([])
   })
 })

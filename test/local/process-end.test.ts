@@ -42,6 +42,6 @@ test('no process is left when the process of the host is killed while a function
   const pid = Number(chunk)
   expect(isAlive(pid)).toBe(true)
   parent.kill('SIGKILL')
-  await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false)
+  await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false)
   await rm(folder, { recursive: true })
 })
