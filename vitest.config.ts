@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // They take minutes and have a command of their own: npm run test:faults.
+    globalSetup: 'test/unpack-bundles.ts',
     exclude: [...configDefaults.exclude, 'test/faults/**'],
     // Flows mostly wait, for leases and clocks; more than three at once would take the time that these clocks count.
     maxWorkers: 3,

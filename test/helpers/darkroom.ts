@@ -7,12 +7,13 @@ import {
   ReceiveMessageCommand,
   SendMessageCommand,
 } from '@aws-sdk/client-sqs'
-import { expect } from 'vitest'
+import { expect, inject } from 'vitest'
 import { type DarkroomOptions, startDarkroom } from '../../infra/local/darkroom.ts'
 import type { Gemini } from '../../infra/local/gemini/server.ts'
 import { followResults, readResult } from '../../infra/local/results.ts'
 import type { Notice } from '../../lib/aws/topic.ts'
 import type { Result } from '../../lib/result.ts'
+import { readRoles, toText } from './roles.ts'
 
 export type Bench = Awaited<ReturnType<typeof openDarkroom>>
 
@@ -20,10 +21,25 @@ export type Bench = Awaited<ReturnType<typeof openDarkroom>>
 export const TODAY = '2026-11-21'
 const NOON = Date.parse(`${TODAY}T20:00:00Z`)
 
-/** The whole local stack with the stand-in, and what a test wants to see of it. Lines of the functions' logs are in `lines`. */
+/**
+ * The whole local stack with the stand-in, and what a test wants to see of it. The functions are those that are shipped,
+ * and at the end none may have called AWS beyond its role. Lines of their logs are in `lines`.
+ */
 export async function openDarkroom(options: Omit<DarkroomOptions, 'apiKey' | 'log'> = {}) {
   const lines: string[] = []
-  const darkroom = await startDarkroom({ startsAt: NOON, ...options, log: ({ line }) => lines.push(line) })
+  const roles = readRoles()
+  const forbidden = new Set<string>()
+  const darkroom = await startDarkroom({
+    startsAt: NOON,
+    distFolder: shippedBundles(),
+    ...options,
+    onAwsCall(call) {
+      if (roles.get(call.accessKeyId)?.has(toText(call)) === false)
+        forbidden.add(`${call.accessKeyId}: ${toText(call)}`)
+      options.onAwsCall?.(call)
+    },
+    log: ({ line }) => lines.push(line),
+  })
   const { stack } = darkroom
   const env = stack.env as Record<string, string>
   const gemini = darkroom.gemini as Gemini
@@ -128,8 +144,15 @@ export async function openDarkroom(options: Omit<DarkroomOptions, 'apiKey' | 'lo
       stop.abort()
       await following
       await darkroom[Symbol.asyncDispose]()
+      expect([...forbidden], 'calls that no role allows').toEqual([])
     },
   }
+}
+
+function shippedBundles(): string {
+  const bundles = inject('bundles')
+  if ('missing' in bundles) throw new Error(bundles.missing)
+  return bundles.folder
 }
 
 /** Waits for a fact, and fails with its name if it does not come true: late enough for a busy machine, before the test's own time-out. */
