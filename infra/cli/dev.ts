@@ -14,12 +14,13 @@ const HELP = `npm run dev
 
 Runs the whole of Darkroom on this machine until Ctrl-C. Put a photo into darkroom-in/<recipe>/ and its print appears in
 darkroom-out/, with its result.json. Put a <name>.job.json anywhere into darkroom-in/ to run a job of your own.
-Recipes are the files of infra/recipes/, read at the start. What is under way, and what was taken already, survives a
+Recipes are the files of infra/recipes/; one that is new or changed is used from the next photo on. What is under way, and what was taken already, survives a
 restart in .darkroom/; a file that changes is edited again.
 
 GEMINI_API_KEY=…   use Google's Gemini instead of the stand-in, at Google's prices`
 
 const IN = 'darkroom-in'
+const RECIPES = 'infra/recipes'
 const OUT = 'darkroom-out'
 const STATE = '.darkroom'
 
@@ -47,17 +48,15 @@ async function main(apiKey: string | undefined): Promise<number> {
   })
   const { stack } = darkroom
   await using gallery = await startGallery(stack)
-  const recipes = (await readdir('infra/recipes'))
-    .filter(file => file.endsWith('.json'))
-    .map(file => basename(file, '.json'))
-  await Promise.all(recipes.map(recipe => mkdir(join(IN, recipe), { recursive: true })))
+  const recipes = (await readdir(RECIPES)).filter(isRecipe).map(toDropFolder)
+  await Promise.all(recipes.map(folder => mkdir(folder, { recursive: true })))
 
   console.log(
     apiKey
       ? "Pictures are made by Google's Gemini, on your key."
       : 'Pictures are drawn by a stand-in: set GEMINI_API_KEY for Google’s.',
   )
-  console.log(`Photos go into   ${recipes.map(recipe => `${IN}/${recipe}/`).join('  ')}`)
+  console.log(`Photos go into   ${recipes.map(folder => `${folder}/`).join('  ')}`)
   console.log(`Prints come to   ${OUT}/`)
   console.log(`Gallery          ${gallery.url}`)
   console.log(`S3, SQS, SNS     AWS_ENDPOINT_URL=${stack.endpoint}`)
@@ -68,6 +67,12 @@ async function main(apiKey: string | undefined): Promise<number> {
     console.log(`${toPlain(key)}: received`)
     await darkroom.upload(key, path)
   }
+  const replaceRecipe = async (key: string, path: string) => {
+    await darkroom.put(stack.env.RECIPES_BUCKET ?? '', key, path)
+    if (isRecipe(key) && (await mkdir(toDropFolder(key), { recursive: true })))
+      console.log(`Photos go into   ${toPlain(toDropFolder(key))}/ too`)
+  }
+  await watchDrops({ folder: RECIPES, memory: join(STATE, 'recipes.json') }, replaceRecipe, stop.signal)
   await watchDrops({ folder: IN, memory: join(STATE, 'taken.json') }, upload, stop.signal)
   for await (const notice of followResults(stack, stop.signal)) {
     const { status, error, cost } = await readResult(stack, notice)
@@ -80,6 +85,14 @@ async function main(apiKey: string | undefined): Promise<number> {
   console.log('\nClosing.')
   rmSync(lock, { force: true })
   return 0
+}
+
+function isRecipe(key: string): boolean {
+  return /^[^/]+\.json$/.test(key) && key !== 'settings.json'
+}
+
+function toDropFolder(recipe: string): string {
+  return join(IN, basename(recipe, '.json'))
 }
 
 function isAlive(pid: number): boolean {
