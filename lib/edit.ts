@@ -1,10 +1,11 @@
 import { type Limits, openGates, report } from './admission.ts'
 import { PROBE_MS } from './aws/gates.ts'
+import { resultKey, toFolder } from './aws/keys.ts'
 import type { Latest } from './aws/latest.ts'
 import { type Claim, type Ledger, LostClaim } from './aws/ledger.ts'
 import type { Parking } from './aws/parking.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
-import { type Storage, toFolder } from './aws/storage.ts'
+import type { Storage } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
 import { parkLine } from './batches/park.ts'
 import {
@@ -26,7 +27,6 @@ import {
   compareWithWish,
   type Ended,
   type Files,
-  resultKey,
   toAttributionFiles,
   toFiles,
   wordsIn,

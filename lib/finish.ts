@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { buildAttribution } from './attribution.ts'
+import { resultKey, toMetadata } from './aws/keys.ts'
 import type { Edition, Latest } from './aws/latest.ts'
 import type { Claim, Ledger } from './aws/ledger.ts'
-import { type Storage, toMetadata } from './aws/storage.ts'
+import type { Storage } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
 import type { JudgedReply } from './calls.ts'
 import { type Grounding, isGrounded } from './grounding.ts'
@@ -138,8 +139,4 @@ function toEdition(id: string, folder: string, result: Result): Edition | undefi
     images: images.map(({ key }) => key),
     attribution: grounding && `${folder}/attribution.html`,
   }
-}
-
-export function resultKey(folder: string): string {
-  return `${folder}/result.json`
 }

@@ -1,3 +1,4 @@
+import { replyKey } from './aws/keys.ts'
 import type { Ledger } from './aws/ledger.ts'
 import type { LastTurn } from './aws/sessions.ts'
 import type { Storage } from './aws/storage.ts'
@@ -13,11 +14,6 @@ type Content = ReturnType<typeof buildTurn>
 export type History = { contents: Content[]; sizeBytes: number }
 
 export type Archive = { storage: Storage; ledger: Ledger; resultsBucket: string }
-
-/** Where the reply to a job's call is kept. */
-export function replyKey(folder: string, attempt: number): string {
-  return `${folder}/response-${attempt}.json`
-}
 
 /** Of the 100 MB that Google takes; the rest is for the turn itself. */
 const LINE_LIMIT_BYTES = 80_000_000

@@ -4,7 +4,8 @@ import { type ImageType, type Inspection, inspectEnds, inspectImage } from '../i
 import type { JobInput } from '../job.ts'
 import type { InputFacts } from '../result.ts'
 import { statusOf } from './faults.ts'
-import { type ObjectFacts, type Pin, type Storage, splitUri } from './storage.ts'
+import { splitUri } from './keys.ts'
+import type { ObjectFacts, Pin, Storage } from './storage.ts'
 
 /** Gemini's Files API would take more; a photo that large is a mistake more often than a wish. */
 const INPUT_LIMIT_BYTES = 50_000_000

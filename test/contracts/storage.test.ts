@@ -1,6 +1,7 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createStorage, type Storage, toMetadata } from '../../lib/aws/storage.ts'
+import { toMetadata } from '../../lib/aws/keys.ts'
+import { createStorage, type Storage } from '../../lib/aws/storage.ts'
 import { type Backend, openBackend } from '../helpers/backend.ts'
 import { caught } from '../helpers/caught.ts'
 
