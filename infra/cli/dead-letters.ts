@@ -8,7 +8,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import { readUploads, toUploadId } from '../../lib/aws/events.ts'
-import { findDeadLetters } from '../../lib/aws/queue.ts'
+import { findDeadLetters } from '../../lib/aws/messages.ts'
 import type { QueueName } from './queues.ts'
 
 /** A message that Darkroom gave up. */

@@ -7,7 +7,8 @@ import {
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { mockClient } from 'aws-sdk-client-mock'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createQueue, type Delivery, type Open, type Travels } from '../../lib/aws/queue.ts'
+import type { Travels } from '../../lib/aws/messages.ts'
+import { createQueue, type Delivery, type Open } from '../../lib/aws/queue.ts'
 import { EditError, Held } from '../../lib/errors.ts'
 import { awsError, networkError } from '../helpers/aws.ts'
 
