@@ -42,7 +42,7 @@ export type Role = (typeof ROLES)[number]
 /** Job messages over this many bytes are refused: SQS would take more, but a job that large carries data, not wishes. */
 export const MESSAGE_LIMIT_BYTES = 128 * 1024
 const TEXT_LIMIT_BYTES = 32 * 1024
-const INPUTS_LIMIT = 32
+export const INPUTS_LIMIT = 32
 
 const text = z
   .string()
@@ -83,8 +83,8 @@ const id = z
   .refine(value => value !== '.' && value !== '..', 'may not be "." or ".."')
   .refine(value => !/^(up|msg|sch)-/.test(value), 'may not begin with up-, msg- or sch-: those are Darkroom’s own')
 
-/** What a recipe and a job have in common: everything but identity and inputs. */
-const wishes = {
+/** What a recipe (`recipes.ts`) and a job have in common: everything but identity and inputs. */
+export const wishes = {
   operation: z.enum(OPERATIONS),
   prompt: text.optional(),
   slots: z.record(z.string(), text).optional(),
@@ -125,28 +125,6 @@ export const Job = z.strictObject({
 })
 export type Job = z.infer<typeof Job>
 export type JobInput = Job['inputs'][number]
-
-/**
- * A recipe as it is kept: a job without id, plus the reference images that every photo meets (keys beside the recipe, or
- * `s3://` of an allowed bucket) and the wishes that an uploader may set.
- */
-export const Recipe = z.strictObject({
-  ...wishes,
-  description: z.string().optional(),
-  references: z
-    .array(
-      z.preprocess(
-        value => (typeof value === 'string' ? { uri: value } : value),
-        z.strictObject({ uri: z.string().min(1).max(1100), role: z.enum(ROLES).optional() }),
-      ),
-    )
-    .max(INPUTS_LIMIT)
-    .default([]),
-  /** The role of the uploaded photo, which is always the first input. */
-  role: z.enum(ROLES).optional(),
-  allow: z.array(z.enum(['prompt', 'model', 'session', 'lane'])).default([]),
-})
-export type Recipe = z.infer<typeof Recipe>
 
 /** The job in a parsed JSON value; throws `ERR_JOB_UNREADABLE` or, naming every fault, `ERR_JOB_INVALID`. */
 export function parseJob(value: unknown): Job {

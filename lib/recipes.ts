@@ -1,5 +1,31 @@
+import { z } from 'zod'
 import { EditError } from './errors.ts'
-import { describeFaults, type Job, type JobInput, Recipe } from './job.ts'
+import { describeFaults, INPUTS_LIMIT, type Job, type JobInput, ROLES, wishes } from './job.ts'
+
+/** What a recipe may leave to its uploaders. */
+const OPEN_WISHES = ['prompt', 'model', 'session', 'lane'] as const
+
+/**
+ * A recipe as it is kept: a job without id, plus the reference images that every photo meets (keys beside the recipe, or
+ * `s3://` of an allowed bucket) and the wishes that an uploader may set.
+ */
+export const Recipe = z.strictObject({
+  ...wishes,
+  description: z.string().optional(),
+  references: z
+    .array(
+      z.preprocess(
+        value => (typeof value === 'string' ? { uri: value } : value),
+        z.strictObject({ uri: z.string().min(1).max(1100), role: z.enum(ROLES).optional() }),
+      ),
+    )
+    .max(INPUTS_LIMIT)
+    .default([]),
+  /** The role of the uploaded photo, which is always the first input. */
+  role: z.enum(ROLES).optional(),
+  allow: z.array(z.enum(OPEN_WISHES)).default([]),
+})
+export type Recipe = z.infer<typeof Recipe>
 
 /** What S3 says of an uploaded object, with the metadata that its uploader gave it. */
 export type UploadedPhoto = { bucket: string; key: string; metadata: Readonly<Record<string, string>> }
@@ -41,7 +67,7 @@ export function parseRecipe(text: string, name: string): Recipe {
 
 /** The job that a photo starts: the recipe on that photo, its references behind it, its open slots filled from metadata. */
 export function applyRecipe(recipe: Recipe, name: string, photo: UploadedPhoto, recipesBucket: string): Job {
-  const { references, role, allow, description: _, slots, ...wishes } = recipe
+  const { references, role, allow, description: _, slots, ...fixed } = recipe
   const asked = readMetadata(photo.metadata)
   refuseForeign(recipe, name, asked)
   const inputs: JobInput[] = [
@@ -51,9 +77,9 @@ export function applyRecipe(recipe: Recipe, name: string, photo: UploadedPhoto, 
   // An uploader who may bring a prompt brings it instead of the recipe's slots.
   const filled = asked.wishes.prompt === undefined ? { ...asked.slots, ...slots } : asked.slots
   return {
-    ...wishes,
+    ...fixed,
     ...asked.wishes,
-    lane: asked.wishes.lane ?? wishes.lane,
+    lane: asked.wishes.lane ?? fixed.lane,
     slots: Object.keys(filled).length > 0 ? filled : undefined,
     inputs,
   }
@@ -71,10 +97,9 @@ function besideRecipe(reference: { uri: string; role?: JobInput['role'] }, name:
   return { ...reference, uri: `s3://${bucket}/${uri}` }
 }
 
-type Asked = { slots: Record<string, string>; wishes: Partial<Pick<Job, 'prompt' | 'model' | 'session' | 'lane'>> }
+type Asked = { slots: Record<string, string>; wishes: Partial<Pick<Job, (typeof OPEN_WISHES)[number]>> }
 
 const SLOT_PREFIX = 'slot-'
-const OPEN_WISHES = ['prompt', 'model', 'session', 'lane'] as const
 
 /** Only `slot-<name>` and the four wishes are Darkroom's; what else an uploader keeps there is none of its business. */
 function readMetadata(metadata: Readonly<Record<string, string>>): Asked {

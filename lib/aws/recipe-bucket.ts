@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { DEFAULT_SETTINGS, readSettings, type Settings } from '../config.ts'
 import { EditError } from '../errors.ts'
-import { describeFaults, type Recipe } from '../job.ts'
-import { parseRecipe } from '../recipes.ts'
+import { describeFaults } from '../job.ts'
+import { parseRecipe, type Recipe } from '../recipes.ts'
 import type { Storage } from './storage.ts'
 
 /** Settings are looked at this often, so a change of policy needs no deployment and costs no read a job. */
