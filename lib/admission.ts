@@ -1,7 +1,7 @@
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import type { Budget, Budgets, Hold } from './aws/budgets.ts'
+import type { Claim } from './aws/claim.ts'
 import { type Gates, PROBE_MS } from './aws/gates.ts'
-import type { Claim } from './aws/ledger.ts'
 import type { Pace } from './aws/pace.ts'
 import type { Settings } from './config.ts'
 import { estimateCost, searchCostOf } from './cost.ts'

@@ -71,7 +71,7 @@ export function createApp(env: Record<string, string | undefined>) {
   const google = { apiKey, baseUrl: config.gemini.baseUrl, now }
   const table = createTable(dynamodb, config.ledgerTable, now)
   const deps: Deps = {
-    ledger: createLedger(dynamodb, config.ledgerTable, now),
+    ledger: createLedger(table, now),
     parking: createParking(table, now),
     gates: createGates(rows, now),
     pace: createPace(rows, now),

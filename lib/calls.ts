@@ -1,6 +1,7 @@
 import { type Applicant, admit, comeToSlot, looksAtAws, openGates, report, reserve, settle } from './admission.ts'
+import type { Claim } from './aws/claim.ts'
 import { replyKey, toMetadata } from './aws/keys.ts'
-import type { Claim, Ledger } from './aws/ledger.ts'
+import type { Ledger } from './aws/ledger.ts'
 import type { Keep, Storage } from './aws/storage.ts'
 import type { Settings } from './config.ts'
 import { costOf, type Lane, searchCostOf, type Usage } from './cost.ts'

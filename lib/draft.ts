@@ -1,4 +1,4 @@
-import type { Claim } from './aws/ledger.ts'
+import type { Claim } from './aws/claim.ts'
 import type { Desk } from './calls.ts'
 import { addUsage, searchCostOf } from './cost.ts'
 import { ERRORS } from './errors.ts'

@@ -1,8 +1,9 @@
 import { type Limits, openGates, report } from './admission.ts'
+import { type Claim, LEASE_MARGIN_MS, LostClaim } from './aws/claim.ts'
 import { PROBE_MS } from './aws/gates.ts'
 import { resultKey, toFolder } from './aws/keys.ts'
 import type { Latest } from './aws/latest.ts'
-import { type Claim, type Ledger, LostClaim } from './aws/ledger.ts'
+import type { Ledger } from './aws/ledger.ts'
 import type { Parking } from './aws/parking.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import type { Storage } from './aws/storage.ts'
@@ -59,8 +60,6 @@ export type Deps = Limits &
     log: Pick<Log, 'info' | 'warn' | 'error'>
   }
 
-/** The clocks of AWS's machines agree to well below this; Lambda's kill comes before a lease that ends this much later. */
-export const LEASE_MARGIN_MS = 10_000
 const HOUR_MS = 3_600_000
 /** A tenth of a wait until tomorrow would be hours: this is enough to spread thousands. */
 const LONGEST_JITTER_MS = 300_000

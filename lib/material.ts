@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { Claim, SentFile } from './aws/claim.ts'
 import { type Input, type LargeInput, readInputs } from './aws/inputs.ts'
-import type { Claim, SentFile } from './aws/ledger.ts'
 import type { Pin } from './aws/storage.ts'
 import type { GeminiFiles } from './gemini/files.ts'
 import { chooseInline } from './gemini/request.ts'

@@ -1,4 +1,5 @@
-import type { Claim, JobMessage, Ledger } from './aws/ledger.ts'
+import type { Claim } from './aws/claim.ts'
+import type { JobMessage, Ledger } from './aws/ledger.ts'
 import type { LastTurn, Line, Place, Sessions } from './aws/sessions.ts'
 import { EditError } from './errors.ts'
 import type { Log } from './log.ts'

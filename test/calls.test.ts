@@ -67,12 +67,13 @@ async function openReadOnly(refused: RegExp) {
     return Response.json({ candidates: [{ content: { parts: [picture] }, finishReason: 'STOP' }] })
   }
   const storage = createStorage(new S3Client())
+  const table = createTable(dynamodb, 'ledger', now)
   const google = { apiKey: { read: async () => 'key', forget() {} }, fetch, now }
   const edit = createEdit({
-    ledger: createLedger(dynamodb, 'ledger', now),
+    ledger: createLedger(table, now),
     sessions: createSessions(dynamodb, 'ledger', now),
     sendAgain: createSendAgain(new SQSClient()),
-    parking: createParking(createTable(dynamodb, 'ledger', now), now),
+    parking: createParking(table, now),
     storage,
     latest: createLatest(new S3Client()),
     topic: createTopic(new SNSClient(), 'arn:aws:sns:us-east-1:1:results'),

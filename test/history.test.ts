@@ -5,6 +5,7 @@ import { mockClient } from 'aws-sdk-client-mock'
 import { beforeEach, expect, test } from 'vitest'
 import { createLedger } from '../lib/aws/ledger.ts'
 import { createStorage } from '../lib/aws/storage.ts'
+import { createTable } from '../lib/aws/table.ts'
 import { DEFAULT_SETTINGS } from '../lib/config.ts'
 import { BrokenLine, readHistory } from '../lib/history.ts'
 import { parseJob } from '../lib/job.ts'
@@ -33,7 +34,7 @@ beforeEach(() => {
 })
 const archive = {
   storage: createStorage(new S3Client()),
-  ledger: createLedger(new DynamoDBClient(), 'ledger'),
+  ledger: createLedger(createTable(new DynamoDBClient(), 'ledger', Date.now), Date.now),
   resultsBucket: 'results',
 }
 const plan = makePlan(parseJob({ operation: 'edit', prompt: 'next', session: 'line' }), DEFAULT_SETTINGS, '2026-11-21')

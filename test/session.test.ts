@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Claim, createLedger, type JobMessage, type Ledger } from '../lib/aws/ledger.ts'
+import type { Claim } from '../lib/aws/claim.ts'
+import { createLedger, type JobMessage, type Ledger } from '../lib/aws/ledger.ts'
 import { createSessions, type Sessions } from '../lib/aws/sessions.ts'
+import { createTable } from '../lib/aws/table.ts'
 import { EditError } from '../lib/errors.ts'
 import { type Lines, leaveLine, takeTurn } from '../lib/session.ts'
 import { caught } from './helpers/caught.ts'
@@ -14,6 +16,7 @@ let table: Awaited<ReturnType<typeof openLedgerTable>>
 let ledger: Ledger
 let sessions: Sessions
 let time = START
+const now = () => time
 let tests = 0
 let name = ''
 let sent: string[] = []
@@ -21,8 +24,8 @@ let warned: string[] = []
 
 beforeAll(async () => {
   table = await openLedgerTable()
-  ledger = createLedger(table.dynamodb, 'ledger', () => time)
-  sessions = createSessions(table.dynamodb, 'ledger', () => time)
+  ledger = createLedger(createTable(table.dynamodb, 'ledger', now), now)
+  sessions = createSessions(table.dynamodb, 'ledger', now)
 })
 afterAll(() => table.close())
 beforeEach(() => {
@@ -38,7 +41,7 @@ const lines = (more: Partial<Lines> = {}): Lines => ({
   ledger,
   sendAgain: async (id, { queueUrl, body, messageId, firstSeenAt }) =>
     void sent.push([id.split('/')[1], queueUrl, body, messageId, firstSeenAt - START].join(' ')),
-  now: () => time,
+  now,
   log: { warn: message => void warned.push(message) },
   ...more,
 })

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Item } from './ledger.ts'
-import type { Table } from './table.ts'
+import type { Item, Table } from './table.ts'
 
 /**
  * A batch's row, and how it moves. Each arrow is one conditional write, and each step before it can be repeated.

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { InputFacts } from '../result.ts'
-import { type Claim, type Item, LostClaim, NO_BATCH, PROGRESS, REMEMBERED_MS, toClaim, toProgress } from './ledger.ts'
-import type { Table } from './table.ts'
+import { type Claim, LostClaim } from './claim.ts'
+import { createJobRows, NO_BATCH, PROGRESS, toClaim, toProgress } from './job-row.ts'
+import type { Item, Table } from './table.ts'
 
 /**
  * A job's row in the batch lane. Each arrow is one conditional write.
@@ -29,9 +30,7 @@ export type RowClaim = Claim & {
 }
 
 export function createParking(table: Table, now: () => number) {
-  const keyOf = (id: string) => ({ pk: `job#${id}`, sk: 'job' })
-  const update = (id: string, change: Parameters<Table['update']>[3]) =>
-    table.update(keyOf(id), 'job', REMEMBERED_MS, change)
+  const { read, update } = createJobRows(table)
 
   return {
     /** Hands a claimed job to the batch lane. It counts as a call: its number names the reply that will be kept. */
@@ -65,7 +64,7 @@ export function createParking(table: Table, now: () => number) {
 
     /** What a parked line weighs; `stale` where no job waits for it any more, `taken` where its job is on the move. */
     async look(id: string, line: string): Promise<Parked | 'stale' | 'taken'> {
-      const row = await table.read(keyOf(id))
+      const row = await read(id)
       const status = row?.status?.S
       if (status === 'running' || status === 'waiting') return 'taken'
       if (!row || status !== 'batched' || row.line?.S !== line) return 'stale'
@@ -99,14 +98,14 @@ export function createParking(table: Table, now: () => number) {
           ':now': now(),
         },
       })
-      const item = written ?? (await table.read(keyOf(id)))
+      const item = written ?? (await read(id))
       // The write may have succeeded and its answer been lost: the SDK's own first write is then in the way.
       return item?.owner?.S === owner ? toRowClaim(id, item) : undefined
     },
 
     /** Whether a job of a batch still has no end. */
     async isOpen(id: string, batch: string): Promise<boolean> {
-      const row = await table.read(keyOf(id))
+      const row = await read(id)
       return row?.batchId?.S === batch && (row.status?.S === 'batched' || row.status?.S === 'running')
     },
 

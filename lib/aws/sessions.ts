@@ -1,11 +1,6 @@
-import {
-  type AttributeValue,
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb'
+import type { AttributeValue, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { EditError } from '../errors.ts'
-import { callAws } from './faults.ts'
+import { type Item, writeIf } from './table.ts'
 
 /** A job's place in a line; `seenAt` is when it last came to ask for its turn. */
 export type Place = { job: string; turn: number; seenAt: number }
@@ -42,7 +37,7 @@ export function createSessions(dynamodb: DynamoDBClient, table: string, now: () 
   /** One conditional write; `undefined` when the condition does not hold. */
   async function update(session: string, change: Change): Promise<Line | undefined> {
     const { set, remove, condition, job, values } = change
-    const command = new UpdateItemCommand({
+    const item = await writeIf(dynamodb, {
       TableName: table,
       Key: { pk: { S: `session#${session}` }, sk: { S: 'session' } },
       UpdateExpression: `SET #kind = :kind, updatedAt = :updatedAt, expiresAt = :expiresAt, ${set}${remove ? ` REMOVE ${remove}` : ''}`,
@@ -57,16 +52,8 @@ export function createSessions(dynamodb: DynamoDBClient, table: string, now: () 
         ':expiresAt': { N: String(Math.floor((now() + REMEMBERED_MS) / 1000)) },
         ...values,
       },
-      ReturnValues: 'ALL_NEW',
     })
-    return callAws(`dynamodb:UpdateItem on ${table}`, async () => {
-      try {
-        return toLine((await dynamodb.send(command)).Attributes ?? {})
-      } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) return undefined
-        throw error
-      }
-    })
+    return item && toLine(item)
   }
 
   const stay = (session: string, job: string) =>
@@ -139,7 +126,7 @@ type Change = {
   values: Record<string, AttributeValue>
 }
 
-function toLine({ turns, seen, lastJob, lastTurn, lastUri }: Record<string, AttributeValue>): Line {
+function toLine({ turns, seen, lastJob, lastTurn, lastUri }: Item): Line {
   const places = Object.entries(turns?.M ?? {}).map(([job, turn]) => ({
     job,
     turn: Number(turn.N),

@@ -1,11 +1,15 @@
 import {
+  type AttributeValue,
   ConditionalCheckFailedException,
   type DynamoDBClient,
   GetItemCommand,
   UpdateItemCommand,
+  type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb'
 import { callAws } from './faults.ts'
-import { type Item, toAttributes } from './ledger.ts'
+
+/** A row's attributes as they travel. */
+export type Item = Record<string, AttributeValue>
 
 export type Key = { pk: string; sk: string }
 export type Change = {
@@ -29,7 +33,7 @@ export function createTable(dynamodb: DynamoDBClient, name: string, now: () => n
     ): Promise<Item | undefined> {
       const used = [set, condition].join(' ')
       const names = ['status', 'owner', 'hash', 'name', 'state'].filter(word => used.includes(`#${word}`))
-      const command = new UpdateItemCommand({
+      return writeIf(dynamodb, {
         TableName: name,
         Key: { pk: { S: pk }, sk: { S: sk } },
         UpdateExpression: `SET #kind = :kind, updatedAt = :updatedAt, expiresAt = :expiresAt, ${set}`,
@@ -41,25 +45,50 @@ export function createTable(dynamodb: DynamoDBClient, name: string, now: () => n
           ':updatedAt': new Date(now()).toISOString(),
           ':expiresAt': Math.floor((now() + keptMs) / 1000),
         }),
-        ReturnValues: 'ALL_NEW',
-      })
-      return callAws(`dynamodb:UpdateItem on ${name}`, async () => {
-        try {
-          return (await dynamodb.send(command)).Attributes
-        } catch (error) {
-          if (error instanceof ConditionalCheckFailedException) return undefined
-          throw error
-        }
       })
     },
 
-    async read({ pk, sk }: Key): Promise<Item | undefined> {
-      const command = new GetItemCommand({
-        TableName: name,
-        Key: { pk: { S: pk }, sk: { S: sk } },
-        ConsistentRead: true,
-      })
-      return (await callAws(`dynamodb:GetItem on ${name}`, () => dynamodb.send(command))).Item
-    },
+    /** The row as it is now, never an older one. */
+    read: (key: Key) => readItem(dynamodb, name, key),
   }
+}
+
+/** The row after one write; `undefined` when its condition does not hold. */
+export async function writeIf(dynamodb: DynamoDBClient, input: UpdateItemCommandInput): Promise<Item | undefined> {
+  const command = new UpdateItemCommand({ ...input, ReturnValues: 'ALL_NEW' })
+  return callAws(`dynamodb:UpdateItem on ${input.TableName}`, async () => {
+    try {
+      return (await dynamodb.send(command)).Attributes ?? {}
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return undefined
+      throw error
+    }
+  })
+}
+
+/** The row as it is now, never an older one. */
+export async function readItem(
+  dynamodb: DynamoDBClient,
+  TableName: string,
+  { pk, sk }: Key,
+): Promise<Item | undefined> {
+  const command = new GetItemCommand({ TableName, Key: { pk: { S: pk }, sk: { S: sk } }, ConsistentRead: true })
+  return (await callAws(`dynamodb:GetItem on ${TableName}`, () => dynamodb.send(command))).Item
+}
+
+/** Numbers as numbers, and everything else as text. */
+export function toAttributes(values: Record<string, unknown>): Item {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? { N: String(value) } : { S: String(value) },
+    ]),
+  )
+}
+
+/** A row's attributes as plain values. */
+export function toPlain(item: Item): Record<string, string | number> {
+  return Object.fromEntries(
+    Object.entries(item).map(([name, value]) => [name, value.N !== undefined ? Number(value.N) : (value.S ?? '')]),
+  )
 }

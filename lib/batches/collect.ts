@@ -1,11 +1,12 @@
 import type { BatchRow } from '../aws/batch-rows.ts'
+import { LEASE_MARGIN_MS } from '../aws/claim.ts'
 import type { BatchSettings } from '../batch-settings.ts'
 import { EditError } from '../errors.ts'
 import { readRow } from '../gemini/batch-file.ts'
 import type { BatchState, GoogleBatch } from '../gemini/batches.ts'
 import { type BatchDesk, inGroups, membersOf } from './desk.ts'
 import { type EndRow, toRule } from './ends.ts'
-import { fileAway, MARGIN_MS } from './submit.ts'
+import { fileAway } from './submit.ts'
 
 /** Left at the end of a function: a row is kept, written and closed well within it. */
 const ROW_NEEDS_MS = 30_000
@@ -22,7 +23,7 @@ type Time = { deadlineAt: number }
  * queue again, or comes with the slow clock.
  */
 export async function collect(desk: BatchDesk, endRow: EndRow, id: string, time: Time): Promise<void> {
-  await desk.batches.alone(`batch-collect#${id}`, time.deadlineAt + MARGIN_MS, async () => {
+  await desk.batches.alone(`batch-collect#${id}`, time.deadlineAt + LEASE_MARGIN_MS, async () => {
     const row = await desk.batches.read(id)
     if (!row) return
     try {

@@ -1,12 +1,10 @@
 import type { BatchRow } from '../aws/batch-rows.ts'
+import { LEASE_MARGIN_MS } from '../aws/claim.ts'
 import { EditError } from '../errors.ts'
 import { advance } from './advance.ts'
 import { type BatchDesk, listLive, manifestKey, readManifest } from './desk.ts'
 import { makeBatches } from './make.ts'
 import { OVER } from './park.ts'
-
-/** A function that was killed is gone by then; see `edit.ts`. */
-export const MARGIN_MS = 10_000
 
 /**
  * One tick of the batch lane's clock: every batch that is on its way is put on the batches queue, those whose making was
@@ -21,7 +19,7 @@ export async function submit(desk: BatchDesk, { deadlineAt }: { deadlineAt: numb
     desk.log.info('batch under way', { batch: row.id, step: row.step, batchHours })
     await desk.queueBatch(row.id)
   }
-  await desk.batches.alone('batch-submit', deadlineAt + MARGIN_MS, async () => {
+  await desk.batches.alone('batch-submit', deadlineAt + LEASE_MARGIN_MS, async () => {
     const settings = await desk.recipes.settings()
     // Read again: another owner may have worked until just now.
     const known = await readLive(desk)

@@ -77,9 +77,9 @@ function list(stack: Stack, Prefix: string) {
 
 /** Parks jobs as `edit` does, without the queue before it. */
 async function park(stack: Stack, rows: number): Promise<void> {
-  const table = stack.env.LEDGER_TABLE ?? ''
-  const ledger = createLedger(stack.dynamodb, table)
-  const parking = createParking(createTable(stack.dynamodb, table, Date.now), Date.now)
+  const table = createTable(stack.dynamodb, stack.env.LEDGER_TABLE ?? '', Date.now)
+  const ledger = createLedger(table, Date.now)
+  const parking = createParking(table, Date.now)
   const parkOne = async (n: number) => {
     const job = parseJob({ id: `bench.${n}`, operation: 'generate', prompt: 'a lake', lane: 'batch' })
     const id = job.id as string

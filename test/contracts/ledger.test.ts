@@ -1,7 +1,9 @@
 import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import { mockClient } from 'aws-sdk-client-mock'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Claim, createLedger, type Ledger, LostClaim } from '../../lib/aws/ledger.ts'
+import { type Claim, LostClaim } from '../../lib/aws/claim.ts'
+import { createLedger, type Ledger } from '../../lib/aws/ledger.ts'
+import { createTable } from '../../lib/aws/table.ts'
 import type { Attempt, InputFacts } from '../../lib/result.ts'
 import { awsError, networkError } from '../helpers/aws.ts'
 import { type Backend, openBackend } from '../helpers/backend.ts'
@@ -23,7 +25,7 @@ beforeAll(async () => {
   backend = await openBackend()
   dynamodb = backend.dynamodb
   table = backend.table
-  ledger = createLedger(dynamodb, table, () => time)
+  ledger = openLedger(dynamodb)
 })
 afterAll(() => backend[Symbol.asyncDispose]())
 beforeEach(() => {
@@ -32,6 +34,8 @@ beforeEach(() => {
   id = `${backend.prefix}-order-${jobs}`
 })
 
+const now = () => time
+const openLedger = (client: DynamoDBClient) => createLedger(createTable(client, table, now), now)
 const claim = (hash = 'one') => ledger.claim(id, { hash, leaseUntil: time + LEASE, firstSeenAt: time })
 async function claimed(): Promise<Claim> {
   const outcome = await claim()
@@ -125,7 +129,7 @@ describe('a claim', () => {
 
   test('whose answer was lost on the way back is still the owner’s', async () => {
     const { client, answers } = losingClient()
-    const unlucky = createLedger(client, table, () => time)
+    const unlucky = openLedger(client)
     const outcome = await unlucky.claim(id, { hash: 'one', leaseUntil: time + LEASE, firstSeenAt: time })
     expect(outcome).toMatchObject({ kind: 'claimed', claim: { number: 1 } })
     expect(answers.lost).toBe(1)
@@ -261,7 +265,7 @@ describe('a call', () => {
     const throttled = new DynamoDBClient({ region: 'us-east-1' })
     mockClient(throttled).on(UpdateItemCommand).rejects(awsError('ThrottlingException', 400))
     const first = await claimed()
-    const attempt = () => createLedger(throttled, table).attempt(first, { job: '{}', inputs: [facts] })
+    const attempt = () => openLedger(throttled).attempt(first, { job: '{}', inputs: [facts] })
     for (let call = 0; call < 5; call += 1) expect(await caught(attempt)).toMatchObject({ code: 'ERR_AWS_UNAVAILABLE' })
     expect(first).toMatchObject({ calls: 0, job: undefined, inputs: undefined })
     await ledger.attempt(first, { job: '{}', inputs: [] })
@@ -298,7 +302,7 @@ describe('what DynamoDB throws says whose move it is', () => {
   ])('%s', async (name, status, code) => {
     mock.reset()
     mock.onAnyCommand().rejects(awsError(name, status))
-    const other = createLedger(client, table)
+    const other = openLedger(client)
     const error = await caught(() => other.claim('a', { hash: 'one', leaseUntil: 1, firstSeenAt: 0 }))
     expect(error).toMatchObject({ code, message: expect.stringContaining(`dynamodb:UpdateItem on ${table}`) })
   })

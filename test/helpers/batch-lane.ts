@@ -84,7 +84,7 @@ export async function openLane() {
     )
   const google = { apiKey, baseUrl: gemini.baseUrl, fetch: fetchIt, now }
   const deps: Deps = {
-    ledger: createLedger(clients.dynamodb, env.LEDGER_TABLE as string, now),
+    ledger: createLedger(table, now),
     parking: createParking(table, now),
     sessions: createSessions(clients.dynamodb, env.LEDGER_TABLE as string, now),
     sendAgain: createSendAgain(clients.sqs),
