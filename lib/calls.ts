@@ -1,110 +1,34 @@
-import { type Applicant, admit, comeToSlot, looksAtAws, openGates, report, reserve, settle } from './admission.ts'
-import type { Claim } from './aws/claim.ts'
-import { replyKey, toMetadata } from './aws/keys.ts'
+import { admit, comeToSlot, looksAtAws, openGates, report, reserve, settle } from './admission.ts'
+import { LOST, mayBeBilled, record, refuseEndless } from './attempts.ts'
 import type { Ledger } from './aws/ledger.ts'
-import type { Keep, Storage } from './aws/storage.ts'
-import type { Settings } from './config.ts'
-import { costOf, type Lane, searchCostOf, type Usage } from './cost.ts'
 import { EditError } from './errors.ts'
 import type { Gemini, RawReply } from './gemini/client.ts'
 import { buildRequest, buildWordsRequest } from './gemini/request.ts'
-import { readReply } from './gemini/response.ts'
-import { type Grounding, groundingWish } from './grounding.ts'
 import type { Brought, Material } from './material.ts'
 import { succeed } from './models.ts'
-import { answeringModel, type Plan, planWords, replan, settleRatio, type WordsPlan } from './plan.ts'
-import { type Attempt, judgeReply, type Verdict } from './result.ts'
+import { isoDay, type Plan, replan, settleRatio, type WordsPlan } from './plan.ts'
+import {
+  hasPictures,
+  hasWords,
+  type JudgedReply,
+  judge,
+  keep,
+  type Pictured,
+  refuseHopeless,
+  type Tray,
+  toAsks,
+  type Worded,
+} from './replies.ts'
 import { retry } from './retry.ts'
-import { judgeWords, type Written } from './words.ts'
-
-/** A reply that was judged, with what it cost. */
-export type JudgedReply = {
-  attempt: number
-  verdict: Verdict | Written
-  plan: Plan
-  version: string | undefined
-  usage: Usage
-  grounding: Grounding | undefined
-  usd: number
-  lane: Lane
-  pricesAsOf: string
-}
-
-export type Pictured = JudgedReply & { verdict: Extract<Verdict, { draftMarkdown: string }> }
-type Worded = JudgedReply & { verdict: Written }
+import { findLate } from './waiting.ts'
 
 /** All that the calls for one claimed job need. */
-export type Desk = Applicant & {
-  folder: string
-  resultsBucket: string
-  storage: Storage
-  ledger: Ledger
-  gemini: Gemini
-  /** Replies so far, those of earlier claims first. */
-  replies: JudgedReply[]
-}
+export type Desk = Tray & { ledger: Ledger; gemini: Gemini }
 
 /** 4K takes 50–120 s (reported by many): a call that is begun with less is likely to be paid for and lost. */
 const CALL_NEEDS_MS = 120_000
 /** Left after the call for keeping, writing and closing. */
 const SAVE_NEEDS_MS = 20_000
-/** Calls that end without an answer may be billed, and something is wrong: this many are enough. */
-const UNANSWERED_LIMIT = 5
-
-/** Replies to the attempts `before` one that earlier claims paid for and kept; one with pictures is never asked for again. */
-export async function readKept(desk: Desk, plan: Plan, before = Number.POSITIVE_INFINITY): Promise<void> {
-  const { claim, storage, resultsBucket, folder, now } = desk
-  if (claim.calls === 0) return
-  const keys = await storage.list(resultsBucket, `${folder}/response-`)
-  const kept = keys.flatMap(key => Number(/response-(\d+)\.json$/.exec(key)?.[1] ?? [])).toSorted((a, b) => a - b)
-  const last = Math.max(0, ...claim.attempts.map(known => known.attempt))
-  for (const attempt of kept) {
-    if (attempt >= before) break
-    if (desk.replies.some(reply => reply.attempt === attempt)) continue
-    const bytes = await storage.read(`s3://${resultsBucket}/${replyKey(folder, attempt)}`)
-    if (!bytes) continue
-    const json: unknown = JSON.parse(bytes.toString())
-    const asked = findPlan(desk, plan, attempt, json)
-    const wasRow = claim.attempts.some(other => other.attempt === attempt && other.batch !== undefined)
-    if (asked) desk.replies.push(judge(desk, asked, attempt, json, wasRow ? 'batch' : 'now'))
-    // Kept, and its function died before it could say so. Attempts are numbered upwards, so the highest tells.
-    if (attempt <= last) continue
-    record(claim, { attempt, at: new Date(now()).toISOString(), ms: 0, outcome: 'reply', ...toAsks(asked) })
-  }
-  // Its owner may have died before it did so: a call that left no reply gives its money back.
-  await settle(desk, claim.hold, desk.replies.find(({ attempt }) => attempt === claim.calls)?.usd ?? 0)
-}
-
-/**
- * The plan that a kept reply answered: a job whose words were written first has replies of both kinds. Its attempt tells which,
- * and its words do where the attempt is too long ago to be in the ledger. `undefined` for words of a model that the settings
- * no longer name.
- */
-function findPlan(desk: Desk, plan: Plan, attempt: number, json: unknown): Plan | undefined {
-  if (plan.words) return plan
-  const wordsPlan = planWords(plan.job, desk.settings)
-  const noted = desk.claim.attempts.find(other => other.attempt === attempt)
-  if (noted) return noted.asks ? wordsPlan : plan
-  const isWritten = wordsPlan !== undefined && judgeWords(readReply(json), wordsPlan.words).error === undefined
-  return isWritten ? wordsPlan : plan
-}
-
-function toAsks(plan: Plan | undefined): Pick<Attempt, 'asks'> {
-  return plan?.words ? { asks: 'words' } : {}
-}
-
-/** The error of a job that has waited as long as it may, or `undefined`. `reason`: what it waited for last. */
-export function findLate(
-  { firstSeenAt }: Claim,
-  { maxWaitHours }: Settings,
-  now: number,
-  reason: string,
-): EditError | undefined {
-  const hours = (now - firstSeenAt) / 3_600_000
-  if (hours < maxWaitHours) return undefined
-  const message = `the job waited ${Math.floor(hours)} h, maxWaitHours is ${maxWaitHours}; last reason: ${reason}`
-  return new EditError('ERR_JOB_WAITED_TOO_LONG', message)
-}
 
 /** The first reply with pictures: one that was kept, or a new one. Throws what the replies or the way there ended with. */
 export function askForPictures(desk: Desk, plan: Plan, material: Material): Promise<Pictured> {
@@ -142,19 +66,6 @@ async function ask<Good extends JudgedReply>(
     await settle(desk, desk.claim.hold, judged.usd)
   }
 }
-
-/** Throws the error of a kind of reply that came as often as it may. */
-export function refuseHopeless(replies: JudgedReply[]): void {
-  for (const { verdict } of replies) {
-    if (verdict.pictures || !verdict.error) continue
-    const { error, most } = verdict
-    const same = replies.filter(other => !other.verdict.pictures && other.verdict.error?.code === error.code)
-    if (same.length >= most || replies.length >= SOFT_LIMIT) throw error
-  }
-}
-
-/** Whatever mixture of soft endings came: no job pays for more replies than this. */
-const SOFT_LIMIT = 3
 
 /** One paid call: admitted and counted before it is made, its reply kept before anything is made of it. */
 async function callOnce(desk: Desk, plan: Plan, material: Material): Promise<RawReply> {
@@ -227,60 +138,5 @@ async function call(
 /** What a call that failed has cost: a lost reply its price, one that may be billed what was set aside, any other nothing. */
 function usdOf(desk: Desk, plan: Plan, reply: RawReply | undefined, outcome: string): number {
   if (reply) return judge(desk, plan, desk.claim.calls, reply.json, 'now').usd
-  return UNANSWERED.includes(outcome) ? (desk.claim.hold?.microUsd ?? 0) / 1e6 : 0
-}
-
-/** A reply is money: S3 gets every second that is left to take it. */
-export async function keep(
-  { claim, storage, resultsBucket, folder, deadlineAt, now }: Desk,
-  attempt: number,
-  text: string,
-  keep: Keep,
-): Promise<void> {
-  const options = { contentType: 'application/json', metadata: toMetadata({ 'darkroom-job': claim.id }), keep }
-  const write = () => storage.write(resultsBucket, replyKey(folder, attempt), text, options)
-  const timeLeftMs = () => deadlineAt - now() - 1000
-  await retry(write, { tries: Number.POSITIVE_INFINITY, longestWaitMs: 2000, timeLeftMs })
-}
-
-/** A reply that came and that S3 did not take. */
-const LOST = 'lost'
-const UNANSWERED: readonly string[] = ['ERR_GEMINI_TIMEOUT', 'ERR_GEMINI_BROKE_OFF', 'ERR_BATCH_ROW_LOST', LOST]
-
-/** Writes down how a call ended; the ledger learns it with the next write. */
-export function record(claim: Claim, attempt: Attempt): void {
-  claim.attempts.push(attempt)
-  claim.ended += 1
-  if (UNANSWERED.includes(attempt.outcome)) claim.unanswered += 1
-}
-
-/** A call of which nothing is known was ended by Lambda: the function was killed, or ran out of time or memory. */
-export function refuseEndless({ calls, ended, unanswered }: Claim): void {
-  const killed = calls - ended
-  if (unanswered + killed < UNANSWERED_LIMIT) return
-  const message = `${unanswered + killed} calls ended without an answer that could be kept, ${killed} of them with their function`
-  throw new EditError('ERR_GEMINI_NO_ANSWER', message)
-}
-
-/** What a reply is worth, and what it cost in the lane that it came by. */
-export function judge(desk: Desk, planned: Plan, attempt: number, json: unknown, lane: Lane): JudgedReply {
-  const plan = settleRatio(planned, desk.claim.inputs ?? [])
-  const reply = readReply(json)
-  const answered = answeringModel(plan, desk.settings.catalogue, reply.modelVersion)
-  const { usage, grounding, modelVersion: version } = reply
-  const usd = costOf(usage, answered, lane) + searchCostOf(grounding?.webQueries.length ?? 0)
-  const verdict = plan.words ? judgeWords(reply, plan.words) : judgeReply(reply, groundingWish(plan.job))
-  return { attempt, verdict, plan, version, usage, grounding, usd, lane, pricesAsOf: answered.prices.asOf }
-}
-
-export function hasPictures(reply: JudgedReply): reply is Pictured {
-  return reply.verdict.pictures !== undefined
-}
-
-function hasWords(reply: JudgedReply): reply is Worded {
-  return 'phrase' in reply.verdict
-}
-
-export function isoDay(time: number): string {
-  return new Date(time).toISOString().slice(0, 10)
+  return mayBeBilled(outcome) ? (desk.claim.hold?.microUsd ?? 0) / 1e6 : 0
 }

@@ -1,8 +1,9 @@
+import type { Attempt } from './attempts.ts'
 import type { Claim } from './aws/claim.ts'
-import type { Desk } from './calls.ts'
 import { addUsage, searchCostOf } from './cost.ts'
 import { ERRORS } from './errors.ts'
-import type { Attempt, Result } from './result.ts'
+import type { JudgedReply, Tray } from './replies.ts'
+import type { Result } from './result.ts'
 
 /** The result of a job that has just begun: filled on the way, so that it also tells of a job that fails half-way. */
 export function openDraft(claim: Claim, now: number): Result {
@@ -20,7 +21,7 @@ export function openDraft(claim: Claim, now: number): Result {
 }
 
 /** Adds up what is known at the end, whichever end it was: every reply was paid for, those without a picture too. */
-export function closeDraft(draft: Result, { replies, claim }: Desk, now: number): void {
+export function closeDraft(draft: Result, { replies, claim }: Pick<Tray, 'replies' | 'claim'>, now: number): void {
   const last = replies.at(-1)
   const usd = replies.reduce((sum, reply) => sum + reply.usd, 0)
   draft.usage = addUsage(replies.map(reply => reply.usage))
@@ -35,7 +36,7 @@ export function closeDraft(draft: Result, { replies, claim }: Desk, now: number)
 }
 
 /** What one call cost, where its reply is known. */
-function usdOf(replies: Desk['replies'], { attempt }: Attempt): number | undefined {
+function usdOf(replies: readonly JudgedReply[], { attempt }: Attempt): number | undefined {
   const reply = replies.find(other => other.attempt === attempt)
   return reply && roundUsd(reply.usd)
 }

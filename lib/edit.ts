@@ -1,25 +1,14 @@
 import { type Limits, openGates, report } from './admission.ts'
-import { type Claim, LEASE_MARGIN_MS, LostClaim } from './aws/claim.ts'
-import { PROBE_MS } from './aws/gates.ts'
+import { refuseEndless } from './attempts.ts'
+import { type Claim, LEASE_MARGIN_MS } from './aws/claim.ts'
 import { resultKey, toFolder } from './aws/keys.ts'
 import type { Latest } from './aws/latest.ts'
-import type { Ledger } from './aws/ledger.ts'
 import type { Parking } from './aws/parking.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import type { Storage } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
 import { parkLine } from './batches/park.ts'
-import {
-  askForPictures,
-  type Desk,
-  findLate,
-  hasPictures,
-  isoDay,
-  type Pictured,
-  readKept,
-  refuseEndless,
-  refuseHopeless,
-} from './calls.ts'
+import { askForPictures, type Desk } from './calls.ts'
 import { DEFAULT_SETTINGS, type Settings } from './config.ts'
 import { closeDraft, openDraft, toLogLine } from './draft.ts'
 import { EditError, Held } from './errors.ts'
@@ -40,10 +29,11 @@ import type { Intake } from './intake.ts'
 import { type Job, parseJob } from './job.ts'
 import type { Log } from './log.ts'
 import { openMaterial, removeFiles } from './material.ts'
-import { makePlan, type Plan } from './plan.ts'
+import { isoDay, makePlan, type Plan } from './plan.ts'
+import { hasPictures, type Pictured, readKept, refuseHopeless } from './replies.ts'
 import { type Result, toResultError } from './result.ts'
-import { backoffMs } from './retry.ts'
 import { type Lines, leaveLine, takeTurn, toFreshWarning } from './session.ts'
+import { findLate, giveBack } from './waiting.ts'
 import { refuseEarly, withWordsGrounding, writeWords } from './words-first.ts'
 
 export type Deps = Limits &
@@ -59,10 +49,6 @@ export type Deps = Limits &
     inputBuckets: readonly string[]
     log: Pick<Log, 'info' | 'warn' | 'error'>
   }
-
-const HOUR_MS = 3_600_000
-/** A tenth of a wait until tomorrow would be hours: this is enough to spread thousands. */
-const LONGEST_JITTER_MS = 300_000
 
 export type Edit = (intake: Intake, time: { deadlineAt: number }) => Promise<Ended>
 
@@ -246,35 +232,4 @@ function toFinalError(error: unknown, claim: Claim, settings: Settings, now: num
   if (!(error instanceof EditError)) return undefined
   if (error.remedy === 'change') return error
   return findLate(claim, settings, now, `${error.code}: ${error.message}`)
-}
-
-/** Puts a job that is not over back on its shelf, and says in the error when to come again. */
-async function giveBack(
-  ledger: Ledger,
-  claim: Claim,
-  settings: Settings,
-  error: unknown,
-  now: number,
-): Promise<unknown> {
-  if (error instanceof LostClaim) return new Held(claim.id, now + PROBE_MS, 'lease')
-  const latest = claim.firstSeenAt + settings.maxWaitHours * HOUR_MS
-  const delayMs = Math.max(0, Math.min(delayOf(error, claim), latest - now))
-  const code = error instanceof EditError ? error.code : 'ERR_INTERNAL'
-  try {
-    await ledger.wait(claim, now + delayMs, { code })
-  } catch (fault) {
-    if (fault instanceof LostClaim) return new Held(claim.id, now + PROBE_MS, 'lease')
-    // The lease ends by itself; the first error is the one that tells.
-  }
-  if (!(error instanceof EditError)) return error
-  return new EditError(error.code, error.message, { cause: error, retryAfterMs: delayMs })
-}
-
-function delayOf(error: unknown, claim: Claim): number {
-  if (!(error instanceof EditError)) return 0
-  if (error.isSpread && error.retryAfterMs !== undefined) return error.retryAfterMs
-  if (error.remedy === 'repair') return PROBE_MS
-  return error.retryAfterMs === undefined
-    ? backoffMs(claim.number)
-    : error.retryAfterMs + Math.ceil(Math.random() * Math.min(error.retryAfterMs / 10, LONGEST_JITTER_MS))
 }

@@ -6,11 +6,11 @@ import type { Edition, Latest } from './aws/latest.ts'
 import type { Ledger } from './aws/ledger.ts'
 import type { Storage } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
-import type { JudgedReply } from './calls.ts'
 import { type Grounding, isGrounded } from './grounding.ts'
 import type { Job } from './job.ts'
 import { expectedPixels } from './models.ts'
 import type { Picture } from './parts.ts'
+import type { JudgedReply, Pictured } from './replies.ts'
 import type { ImageFacts, Result, Status } from './result.ts'
 import { readPlannedAt } from './tick.ts'
 
@@ -22,7 +22,7 @@ export type Files = { key: string; body: Buffer | string; contentType: string }[
 /** The pictures and texts of a reply as files of a folder. */
 export function toFiles(
   folder: string,
-  verdict: Extract<JudgedReply['verdict'], { draftMarkdown: string }>,
+  verdict: Pictured['verdict'],
   job: Job,
 ): { files: Files; images: ImageFacts[] } {
   const toFile = ({ name, bytes, mimeType }: Picture) => ({

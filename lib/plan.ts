@@ -21,6 +21,11 @@ export type Plan = {
   base?: { width: number; height: number }
 }
 
+/** The day as plans know it. */
+export function isoDay(time: number): string {
+  return new Date(time).toISOString().slice(0, 10)
+}
+
 /** Refuses what can be refused before a byte is read or a cent is spent. `today` is YYYY-MM-DD. */
 export function makePlan(job: Job, settings: Settings, today: string): Plan {
   refuseInBatch(job)

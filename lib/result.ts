@@ -1,3 +1,4 @@
+import type { Attempt } from './attempts.ts'
 import type { Lane, Usage } from './cost.ts'
 import { type Code, EditError, endOf, type Remedy } from './errors.ts'
 import { type GroundingWish, groundingWarnings, isGrounded, type Source } from './grounding.ts'
@@ -5,7 +6,13 @@ import type { ImageType } from './image.ts'
 import type { Job } from './job.ts'
 import { developParts, type Picture, promoteLastThought, type Reply, wordsOf } from './parts.ts'
 
-export type Status = 'done' | 'refused' | 'failed'
+const STATUSES = ['done', 'refused', 'failed'] as const
+export type Status = (typeof STATUSES)[number]
+
+/** Whether a job of this status has its end. */
+export function isOver(status: unknown): status is Status {
+  return STATUSES.some(over => over === status)
+}
 
 /** What is known of an input once it was read. `etag` pins it: a retry reads these bytes or none. */
 export type InputFacts = {
@@ -16,20 +23,6 @@ export type InputFacts = {
   mimeType: ImageType
   width: number
   height: number
-}
-
-/** One call to the model, counted over all invocations of the job. */
-export type Attempt = {
-  attempt: number
-  at: string
-  ms: number
-  outcome: string
-  model?: string
-  /** `words`: a text model was asked what the picture is to show. */
-  asks?: 'words'
-  usd?: number
-  /** The batch that it was a row of; without one it was a call of its own. */
-  batch?: string
 }
 
 export type ImageFacts = {

@@ -3,7 +3,7 @@ import type { JobMessage, Ledger } from './aws/ledger.ts'
 import type { LastTurn, Line, Place, Sessions } from './aws/sessions.ts'
 import { EditError } from './errors.ts'
 import type { Log } from './log.ts'
-import type { SessionFacts, Status } from './result.ts'
+import { isOver, type SessionFacts } from './result.ts'
 
 /** What it takes to stand in a session's line. */
 export type Lines = {
@@ -23,7 +23,6 @@ const MINUTE_MS = 60_000
 const LONGEST_WAIT_MS = 15 * MINUTE_MS
 /** No backlog of a queue is this long; a job that has not come by then lies in the dead-letter queue. */
 const OVERDUE_MS = 6 * 60 * MINUTE_MS
-const OVER: readonly string[] = ['done', 'refused', 'failed'] satisfies Status[]
 
 /**
  * The turn of a claimed job, with a number that it keeps however often it is delivered. Throws `ERR_SESSION_BUSY` while an earlier
@@ -61,7 +60,7 @@ export async function takeTurn(
 /** Takes the first out of the line if it is over and could not say so, or will not come any more. */
 async function leadOut({ sessions, ledger, log, now }: Lines, session: string, first: Place): Promise<boolean> {
   const row = await ledger.show(first.job)
-  if (row && OVER.includes(String(row.status))) {
+  if (row && isOver(row.status)) {
     await sessions.leave(session, first.job, row.status === 'done' ? String(row.resultUri) : undefined)
     return true
   }

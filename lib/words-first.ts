@@ -1,9 +1,10 @@
-import { askForWords, type Desk, isoDay, type JudgedReply, readKept } from './calls.ts'
+import { askForWords, type Desk } from './calls.ts'
 import type { Settings } from './config.ts'
 import { type Grounding, joinGroundings } from './grounding.ts'
 import type { Job } from './job.ts'
 import type { Material } from './material.ts'
-import { makePlan, planOpenWords } from './plan.ts'
+import { isoDay, makePlan, planOpenWords } from './plan.ts'
+import { type JudgedReply, readKept } from './replies.ts'
 import { fillWords } from './words.ts'
 
 /**

@@ -1,21 +1,14 @@
-import type { Attempt, InputFacts, SessionFacts } from '../result.ts'
+import type { Tally } from '../attempts.ts'
+import type { InputFacts, SessionFacts } from '../result.ts'
 import type { Hold } from './budgets.ts'
 
 /** The clocks of AWS's machines agree to well below this; Lambda's kill comes before a lease that ends this much later. */
 export const LEASE_MARGIN_MS = 10_000
 
 /** What an owner knows of the job it claimed: all that earlier claims left behind. */
-export type Claim = {
+export type Claim = Tally & {
   id: string
   number: number
-  /** Calls begun over all claims; the replies that were kept are numbered by it. */
-  calls: number
-  /** Calls of which somebody saw the end. The others ended with their function. */
-  ended: number
-  /** Calls that ended without an answer although Google may have worked, and may bill. */
-  unanswered: number
-  /** The last of them; a job that waits for a week has thousands, and a row has 400 KB. */
-  attempts: Attempt[]
   firstSeenAt: number
   /** What it waited for last, as a code. */
   waitReason: string | undefined

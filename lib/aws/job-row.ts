@@ -1,4 +1,5 @@
-import type { Attempt, InputFacts, SessionFacts } from '../result.ts'
+import type { Attempt, Tally } from '../attempts.ts'
+import type { InputFacts, SessionFacts } from '../result.ts'
 import type { Hold } from './budgets.ts'
 import type { Claim, SentFile } from './claim.ts'
 import type { Change, Item, Table } from './table.ts'
@@ -28,7 +29,7 @@ const ATTEMPTS_KEPT = 30
 export const PROGRESS = 'calls = :calls, ended = :ended, unanswered = :unanswered, attempts = :attempts'
 
 /** The values of `PROGRESS`. */
-export function toProgress({ calls, ended, unanswered, attempts }: Claim): Record<string, unknown> {
+export function toProgress({ calls, ended, unanswered, attempts }: Tally): Record<string, unknown> {
   const last = JSON.stringify(attempts.slice(-ATTEMPTS_KEPT))
   return { ':calls': calls, ':ended': ended, ':unanswered': unanswered, ':attempts': last }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Code } from '../errors.ts'
-import type { InputFacts, SessionFacts, Status } from '../result.ts'
+import { type InputFacts, isOver, type SessionFacts, type Status } from '../result.ts'
 import type { Hold } from './budgets.ts'
 import { type Claim, LostClaim, type SentFile } from './claim.ts'
 import { createJobRows, NO_BATCH, PROGRESS, toClaim, toProgress } from './job-row.ts'
@@ -41,7 +41,6 @@ export type ClaimOutcome =
 export type Ledger = ReturnType<typeof createLedger>
 
 const MESSAGE_KEPT_BYTES = 150_000
-const OVER: readonly string[] = ['done', 'refused', 'failed'] satisfies Status[]
 
 export function createLedger(table: Table, now: () => number) {
   const { read, update } = createJobRows(table)
@@ -164,7 +163,7 @@ export function createLedger(table: Table, now: () => number) {
 function explain(item: Item | undefined, hash: string, now: number): ClaimOutcome {
   const status = item?.status?.S ?? ''
   if (item && item.hash?.S !== hash) return { kind: 'reused' }
-  if (OVER.includes(status)) return { kind: 'over', status: status as Status }
+  if (isOver(status)) return { kind: 'over', status }
   const inBatch = (item?.batchId?.S ?? NO_BATCH) !== NO_BATCH
   const isOrphan = status === 'running' && inBatch && Number(item?.leaseUntil?.N ?? 0) < now
   if (status === 'batched' || isOrphan) return { kind: 'batched' }

@@ -2,10 +2,10 @@ import { reserve, settle } from '../admission.ts'
 import type { Input } from '../aws/inputs.ts'
 import type { Parking } from '../aws/parking.ts'
 import { estimateRow } from '../batch-settings.ts'
-import type { Desk } from '../calls.ts'
 import { buildLine } from '../gemini/batch-file.ts'
 import { buildRequest } from '../gemini/request.ts'
 import { type Plan, settleRatio } from '../plan.ts'
+import type { Tray } from '../replies.ts'
 
 /** Lines that wait for a batch, by model; then the manifests of batches that are not over, and of those that are. */
 export const OPEN = 'batches/open/'
@@ -28,17 +28,17 @@ export function readLineKey(key: string): { model: string; id: string } | undefi
  */
 export async function parkLine(
   { parking }: { parking: Parking },
-  desk: Desk,
+  tray: Tray,
   planned: Plan,
   inputs: Input[],
   { prefix, source, recipe }: { prefix: string; source?: string; recipe?: string },
 ): Promise<void> {
-  const { claim, storage, resultsBucket } = desk
+  const { claim, storage, resultsBucket } = tray
   const facts = inputs.map(input => input.facts)
   const plan = settleRatio(planned, facts)
   const { job, modelId, model, prompt } = plan
   const images = inputs.map(input => ({ ...input, mimeType: input.facts.mimeType }))
-  const hold = await reserve(desk, plan)
+  const hold = await reserve(tray, plan)
   const line = lineKey(modelId, claim.id)
   const body = await buildLine(claim.id, buildRequest(modelId, job, prompt, images))
   await storage.write(resultsBucket, line, body, { contentType: 'application/jsonl' })
@@ -47,5 +47,5 @@ export async function parkLine(
   const parked = { line, job: JSON.stringify(planned.job), inputs: facts, prefix, source, recipe }
   await parking.park(claim, { ...parked, ...estimateRow(model, wish) })
   // A day's hold on a budget is for calls; a batch's money counts as spent, by its estimate, when its line is parked.
-  await settle(desk, hold, (hold?.microUsd ?? 0) / 1e6)
+  await settle(tray, hold, (hold?.microUsd ?? 0) / 1e6)
 }
