@@ -3,10 +3,9 @@ import { LOST, mayBeBilled, record, refuseEndless } from './attempts.ts'
 import type { Ledger } from './aws/ledger.ts'
 import { EditError } from './errors.ts'
 import type { Gemini, RawReply } from './gemini/client.ts'
-import { buildRequest, buildWordsRequest } from './gemini/request.ts'
-import type { Brought, Material } from './material.ts'
+import { type Brought, buildQuestion, type Material } from './material.ts'
 import { succeed } from './models.ts'
-import { isoDay, type Plan, replan, settleRatio, type WordsPlan } from './plan.ts'
+import { isoDay, type Plan, replan, type WordsPlan } from './plan.ts'
 import {
   hasPictures,
   hasWords,
@@ -105,24 +104,20 @@ async function call(
   desk: Desk,
   plan: Plan,
   material: Material,
-  { inputs, history }: Brought,
+  brought: Brought,
   timeoutMs: number,
 ): Promise<RawReply> {
   const { claim, gemini, now } = desk
-  const images = inputs.map(input => ({ ...input, mimeType: input.facts.mimeType }))
   const begunAt = now()
   const end = (outcome: string) => {
     const at = new Date(begunAt).toISOString()
     record(claim, { attempt: claim.calls, at, ms: now() - begunAt, outcome, model: plan.modelId, ...toAsks(plan) })
   }
-  const { job } = settleRatio(plan, claim.inputs ?? [])
-  const request = plan.words
-    ? buildWordsRequest(plan.modelId, plan.words)
-    : buildRequest(plan.modelId, job, plan.prompt, images, history)
+  const question = buildQuestion(plan, brought)
   let reply: RawReply | undefined
   try {
-    reply = await gemini.generate(request, { timeoutMs })
-    await keep(desk, claim.calls, reply.text, job.session ? '365-days' : '30-days')
+    reply = await gemini.generate(question, { timeoutMs })
+    await keep(desk, claim.calls, reply.text, plan.job.session ? '365-days' : '30-days')
   } catch (error) {
     const outcome = reply ? LOST : error instanceof EditError ? error.code : 'ERR_INTERNAL'
     end(outcome)

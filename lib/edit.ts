@@ -188,7 +188,7 @@ async function produce(deps: Deps, desk: Desk, intake: Intake, given: Job, draft
   if (goesByBatch(desk, job)) {
     refuseHopeless(desk.replies)
     refuseEndless(claim)
-    await parkLine(deps, desk, plan, (await material.bring(plan)).inputs, intake)
+    await parkLine(deps, desk, plan, await material.bring(plan), intake)
     return 'batched'
   }
   return develop(desk, draft, job, await askForPictures(desk, plan, material))

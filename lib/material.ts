@@ -3,11 +3,11 @@ import type { Claim, SentFile } from './aws/claim.ts'
 import { type Input, type LargeInput, readInputs } from './aws/inputs.ts'
 import type { Pin } from './aws/storage.ts'
 import type { GeminiFiles } from './gemini/files.ts'
-import { chooseInline } from './gemini/request.ts'
+import { buildRequest, buildWordsRequest, chooseInline } from './gemini/request.ts'
 import { type Archive, BrokenLine, type History, readHistory, readLast } from './history.ts'
 import type { Job, JobInput } from './job.ts'
 import type { Log } from './log.ts'
-import type { Plan } from './plan.ts'
+import { type Plan, settleRatio } from './plan.ts'
 import { checkInputs, PROMPTS } from './prompts.ts'
 import type { InputFacts, Result, SessionFacts } from './result.ts'
 import { retry } from './retry.ts'
@@ -87,6 +87,14 @@ export async function openMaterial(
       )
     },
   }
+}
+
+/** What Gemini is asked by a plan and its material, in either lane. The ratio is settled here: the job stays as it was wished. */
+export function buildQuestion(plan: Plan, { inputs, history }: Pick<Brought, 'inputs' | 'history'>) {
+  if (plan.words) return buildWordsRequest(plan.modelId, plan.words)
+  const facts = inputs.map(input => input.facts)
+  const images = inputs.map(input => ({ ...input, mimeType: input.facts.mimeType }))
+  return buildRequest(plan.modelId, settleRatio(plan, facts).job, plan.prompt, images, history)
 }
 
 type ContinuedLine = { history: History; session: SessionFacts; base?: string }

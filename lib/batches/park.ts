@@ -1,10 +1,9 @@
 import { reserve, settle } from '../admission.ts'
-import type { Input } from '../aws/inputs.ts'
 import type { Parking } from '../aws/parking.ts'
 import { estimateRow } from '../batch-settings.ts'
 import { buildLine } from '../gemini/batch-file.ts'
-import { buildRequest } from '../gemini/request.ts'
-import { type Plan, settleRatio } from '../plan.ts'
+import { type Brought, buildQuestion } from '../material.ts'
+import type { Plan } from '../plan.ts'
 import type { Tray } from '../replies.ts'
 
 /** Lines that wait for a batch, by model; then the manifests of batches that are not over, and of those that are. */
@@ -29,22 +28,19 @@ export function readLineKey(key: string): { model: string; id: string } | undefi
 export async function parkLine(
   { parking }: { parking: Parking },
   tray: Tray,
-  planned: Plan,
-  inputs: Input[],
+  plan: Plan,
+  brought: Brought,
   { prefix, source, recipe }: { prefix: string; source?: string; recipe?: string },
 ): Promise<void> {
   const { claim, storage, resultsBucket } = tray
-  const facts = inputs.map(input => input.facts)
-  const plan = settleRatio(planned, facts)
   const { job, modelId, model, prompt } = plan
-  const images = inputs.map(input => ({ ...input, mimeType: input.facts.mimeType }))
+  const inputs = brought.inputs.map(input => input.facts)
   const hold = await reserve(tray, plan)
   const line = lineKey(modelId, claim.id)
-  const body = await buildLine(claim.id, buildRequest(modelId, job, prompt, images))
+  const body = await buildLine(claim.id, buildQuestion(plan, brought))
   await storage.write(resultsBucket, line, body, { contentType: 'application/jsonl' })
   const wish = { inputs: inputs.length, promptBytes: Buffer.byteLength(prompt), imageSize: job.imageConfig?.imageSize }
-  // The job as it was wished, not with the ratio that was settled: a result says the same of it in either lane.
-  const parked = { line, job: JSON.stringify(planned.job), inputs: facts, prefix, source, recipe }
+  const parked = { line, job: JSON.stringify(job), inputs, prefix, source, recipe }
   await parking.park(claim, { ...parked, ...estimateRow(model, wish) })
   // A day's hold on a budget is for calls; a batch's money counts as spent, by its estimate, when its line is parked.
   await settle(tray, hold, (hold?.microUsd ?? 0) / 1e6)
