@@ -1,5 +1,6 @@
 import { admit, comeToSlot, looksAtAws, openGates, report, reserve, settle } from './admission.ts'
 import { LOST, mayBeBilled, record, refuseEndless } from './attempts.ts'
+import { LEASE_MARGIN_MS } from './aws/claim.ts'
 import type { Ledger } from './aws/ledger.ts'
 import { EditError } from './errors.ts'
 import type { Gemini, RawReply } from './gemini/client.ts'
@@ -23,6 +24,14 @@ import { findLate } from './waiting.ts'
 
 /** All that the calls for one claimed job need. */
 export type Desk = Tray & { ledger: Ledger; gemini: Gemini }
+
+type Owner = Pick<Desk, 'claim' | 'settings' | 'deadlineAt'>
+type Tools = Omit<Desk, keyof Owner | 'recipe' | 'folder' | 'leaseUntil' | 'replies' | 'probes'>
+
+/** The desk of a claimed job, before its first call. */
+export function openDesk(tools: Tools, owner: Owner, place: Pick<Desk, 'recipe' | 'folder'>): Desk {
+  return { ...tools, ...owner, ...place, leaseUntil: owner.deadlineAt + LEASE_MARGIN_MS, replies: [], probes: [] }
+}
 
 /** 4K takes 50–120 s (reported by many): a call that is begun with less is likely to be paid for and lost. */
 const CALL_NEEDS_MS = 120_000

@@ -1,7 +1,10 @@
+import type { Applicant } from './admission.ts'
 import type { Attempt } from './attempts.ts'
 import type { Claim } from './aws/claim.ts'
 import { addUsage, searchCostOf } from './cost.ts'
 import { ERRORS } from './errors.ts'
+import type { Job } from './job.ts'
+import { isoDay, makePlan, type Plan } from './plan.ts'
 import type { JudgedReply, Tray } from './replies.ts'
 import type { Result } from './result.ts'
 
@@ -18,6 +21,15 @@ export function openDraft(claim: Claim, now: number): Result {
     timing: { firstSeenAt, startedAt: new Date(now).toISOString(), endedAt: '', inputsMs: 0, modelMs: 0 },
     warnings: [],
   }
+}
+
+/** Holds the job against every table, and notes what is asked of which model. */
+export function begin({ claim, settings, now }: Applicant, job: Job, draft: Result): Plan {
+  const plan = makePlan(job, settings, isoDay(now()))
+  draft.job = { ...job, id: claim.id, prompt: plan.prompt }
+  draft.model = { requested: plan.requested, used: plan.modelId }
+  draft.warnings.push(...plan.warnings)
+  return plan
 }
 
 /** Adds up what is known at the end, whichever end it was: every reply was paid for, those without a picture too. */

@@ -1,91 +1,91 @@
-import { createHash } from 'node:crypto'
-import { buildAttribution } from './attribution.ts'
+import { type Limits, openGates } from './admission.ts'
 import type { Claim } from './aws/claim.ts'
-import { resultKey, toMetadata } from './aws/keys.ts'
+import { resultKey, toFolder, toMetadata } from './aws/keys.ts'
 import type { Edition, Latest } from './aws/latest.ts'
-import type { Ledger } from './aws/ledger.ts'
 import type { Storage } from './aws/storage.ts'
 import type { Topic } from './aws/topic.ts'
-import { type Grounding, isGrounded } from './grounding.ts'
+import { type Desk, openDesk } from './calls.ts'
+import type { Settings } from './config.ts'
+import { closeDraft, openDraft, toLogLine } from './draft.ts'
+import { EditError } from './errors.ts'
+import type { Gemini } from './gemini/client.ts'
+import type { GeminiFiles } from './gemini/files.ts'
+import type { Intake } from './intake.ts'
 import type { Job } from './job.ts'
-import { expectedPixels } from './models.ts'
-import type { Picture } from './parts.ts'
-import type { JudgedReply, Pictured } from './replies.ts'
-import type { ImageFacts, Result, Status } from './result.ts'
+import type { Log } from './log.ts'
+import { removeFiles } from './material.ts'
+import type { Files } from './prints.ts'
+import { type Result, type Status, toResultError } from './result.ts'
+import { type Lines, leaveLine } from './session.ts'
 import { readPlannedAt } from './tick.ts'
+import { findLate } from './waiting.ts'
 
-export type Finishers = { storage: Storage; latest: Latest; topic: Topic; ledger: Ledger; resultsBucket: string }
-
-/** Files of a result beside `result.json` itself. */
-export type Files = { key: string; body: Buffer | string; contentType: string }[]
-
-/** The pictures and texts of a reply as files of a folder. */
-export function toFiles(
-  folder: string,
-  verdict: Pictured['verdict'],
-  job: Job,
-): { files: Files; images: ImageFacts[] } {
-  const toFile = ({ name, bytes, mimeType }: Picture) => ({
-    key: `${folder}/${name}`,
-    body: bytes,
-    contentType: mimeType,
-  })
-  const files: Files = verdict.pictures.map(toFile)
-  if (wordsIn(verdict.markdown)) files.push(toMarkdown(folder, 'text', verdict.markdown))
-  if (job.thinkingConfig?.includeThoughts) {
-    files.push(...verdict.drafts.map(toFile))
-    if (verdict.draftMarkdown !== '') files.push(toMarkdown(folder, 'thoughts', verdict.draftMarkdown))
+/** What it takes to bring a claimed job to its end, in either lane. */
+export type Finishers = Limits &
+  Lines & {
+    storage: Storage
+    latest: Latest
+    topic: Topic
+    gemini: Gemini
+    files: GeminiFiles
+    resultsBucket: string
+    log: Pick<Log, 'info' | 'warn' | 'error'>
   }
-  return { files, images: verdict.pictures.map(picture => toImageFacts(folder, picture)) }
+
+/** `batched`: the queue is done with the job, and the batch lane brings it on. */
+export type Ended = { id: string; status: Status | 'batched' }
+
+/**
+ * The end of every job, whichever lane it came by: what `middle` makes of it becomes `result.json`, and so does an error
+ * that is final. Any other error is thrown, and the job is not over; nor is it when `middle` hands it to the batch lane.
+ */
+export async function conclude(
+  deps: Finishers,
+  owner: Pick<Desk, 'claim' | 'settings' | 'deadlineAt'>,
+  { prefix, source, recipe, read }: Pick<Intake, 'prefix' | 'source' | 'recipe' | 'read'>,
+  middle: (desk: Desk, job: Job, draft: Result) => Promise<Files | 'batched'>,
+): Promise<Ended> {
+  const { claim, settings } = owner
+  const { storage, now, resultsBucket } = deps
+  const draft = openDraft(claim, now())
+  const desk = openDesk(deps, owner, { recipe, folder: toFolder(prefix, claim.id) })
+  let files: Files = []
+  try {
+    const job = await read()
+    draft.job = { ...job, id: claim.id }
+    draft.labels = job.labels
+    desk.folder = toFolder(job.prefix ?? prefix, claim.id)
+    const known = await storage.read(`s3://${resultsBucket}/${resultKey(desk.folder)}`)
+    if (known) return await end(deps, claim, desk.folder, JSON.parse(known.toString()) as Result)
+    const made = await middle(desk, job, draft)
+    if (made === 'batched') return { id: claim.id, status: made }
+    files = made
+    draft.status = 'done'
+  } catch (error) {
+    const final = toFinalError(error, claim, settings, now())
+    if (!final) throw error
+    Object.assign(draft, toResultError(final))
+    if (final.code === 'ERR_UPLOAD_ECHO') return await endSilently(deps, claim, draft)
+  }
+  closeDraft(draft, desk, now())
+  await writeResult(deps, claim.id, desk.folder, draft, files, source)
+  const ended = await end(deps, claim, desk.folder, draft)
+  await openGates(desk, 'over').catch(() => undefined)
+  return ended
 }
 
-/** What has to be shown beside pictures that were looked up; nothing beside others. */
-export function toAttributionFiles(
-  folder: string,
-  pictures: readonly Picture[],
-  grounding: Grounding | undefined,
-): Files {
-  if (!isGrounded(grounding)) return []
-  const { json, html } = buildAttribution(pictures, grounding)
-  return [
-    { key: `${folder}/attribution.json`, body: json, contentType: 'application/json' },
-    { key: `${folder}/attribution.html`, body: html, contentType: 'text/html; charset=utf-8' },
-  ]
-}
-
-/** The text with its pictures' places, or `undefined` where it has pictures only. */
-export function wordsIn(markdown: string): string | undefined {
-  return markdown.replace(/!\[[^\]]*\]\([^)]*\)/g, '').trim() === '' ? undefined : markdown
-}
-
-function toMarkdown(folder: string, stem: string, body: string) {
-  return { key: `${folder}/${stem}.md`, body: `${body}\n`, contentType: 'text/markdown; charset=utf-8' }
-}
-
-function toImageFacts(folder: string, { name, mimeType, width, height, bytes }: Picture): ImageFacts {
-  const sha256 = createHash('sha256').update(bytes).digest('hex')
-  return { key: `${folder}/${name}`, mimeType, width, height, bytes: bytes.length, sha256 }
-}
-
-/** Where pixels are not what the job asked for: the picture counts, the result says so. */
-export function compareWithWish({ model, job }: JudgedReply['plan'], pictures: readonly Picture[]): string[] {
-  const { aspectRatio, imageSize } = job.imageConfig ?? {}
-  const wished = aspectRatio && expectedPixels(model, aspectRatio, imageSize)
-  if (!wished) return []
-  const [width, height] = wished
-  return pictures
-    .filter(picture => picture.width !== width || picture.height !== height)
-    .map(
-      picture =>
-        `asked for ${[aspectRatio, imageSize].filter(Boolean).join(' at ')} (${width}×${height}), got ${picture.width}×${picture.height} in ${picture.name}`,
-    )
+/** The error that ends the job, or `undefined` when it is not over: nobody can change a `wait`, but it may have lasted too long. */
+function toFinalError(error: unknown, claim: Claim, settings: Settings, now: number): EditError | undefined {
+  if (!(error instanceof EditError)) return undefined
+  if (error.remedy === 'change') return error
+  return findLate(claim, settings, now, `${error.code}: ${error.message}`)
 }
 
 /**
  * The order of the end: files, `result.json`, `latest.json`, topic, ledger. Whoever sees `result.json` may rely on the files. Each step can
  * be repeated, and once `result.json` is there a job has ended: whoever takes over after a death only goes on from there.
  */
-export async function writeResult(
+async function writeResult(
   { storage, resultsBucket }: Finishers,
   id: string,
   folder: string,
@@ -106,11 +106,22 @@ export async function writeResult(
   await write({ key: resultKey(folder), body, contentType: 'application/json' })
 }
 
-/** `batched`: the queue is done with the job, and the batch lane brings it on. */
-export type Ended = { id: string; status: Status | 'batched' }
+/**
+ * Tells that a job is over, also one that an owner before had brought to its `result.json` and no further, and then lets go of
+ * what it held: its place in a line, its files at Google.
+ */
+async function end(deps: Finishers, claim: Claim, folder: string, result: Result): Promise<Ended> {
+  const ended = await announce(deps, claim, folder, result)
+  deps.log.info('job over', toLogLine(result))
+  const { session } = result.job
+  const resultUri = result.status === 'done' ? `s3://${deps.resultsBucket}/${resultKey(folder)}` : undefined
+  if (session !== undefined) await leaveLine(deps, session, claim.id, resultUri)
+  await removeFiles(deps.files, claim, deps.log)
+  return ended
+}
 
 /** Tells the world and the ledger of a `result.json` that is there: the last three steps of the end. */
-export async function announce(
+async function announce(
   { latest, topic, ledger, resultsBucket }: Finishers,
   claim: Claim,
   folder: string,
@@ -140,4 +151,12 @@ function toEdition(id: string, folder: string, result: Result): Edition | undefi
     images: images.map(({ key }) => key),
     attribution: grounding && `${folder}/attribution.html`,
   }
+}
+
+/** The ledger and the log are all that tell of it. */
+async function endSilently({ ledger, log }: Finishers, claim: Claim, draft: Result): Promise<Ended> {
+  const { status, error } = draft
+  await ledger.close(claim, { status, code: error?.code, usd: 0, resultUri: '-' })
+  log.info('job over', toLogLine(draft))
+  return { id: claim.id, status }
 }

@@ -1,10 +1,9 @@
 import { askForWords, type Desk } from './calls.ts'
 import type { Settings } from './config.ts'
-import { type Grounding, joinGroundings } from './grounding.ts'
 import type { Job } from './job.ts'
 import type { Material } from './material.ts'
 import { isoDay, makePlan, planOpenWords } from './plan.ts'
-import { type JudgedReply, readKept } from './replies.ts'
+import { readKept } from './replies.ts'
 import { fillWords } from './words.ts'
 
 /**
@@ -24,16 +23,4 @@ export async function writeWords(desk: Desk, job: Job, material: Material): Prom
 export function refuseEarly(job: Job, settings: Settings, today: string): void {
   const plan = planOpenWords(job, settings)
   makePlan(plan ? fillWords(job, plan.words, 'to be written') : job, settings, today)
-}
-
-/** What a picture's words and the picture itself were looked up from, together, and what there is to warn of in the words. */
-export function withWordsGrounding(
-  replies: readonly JudgedReply[],
-  picture: Grounding | undefined,
-): { grounding: Grounding | undefined; warnings: string[] } {
-  const words = replies.flatMap(({ verdict, grounding }) => ('phrase' in verdict ? [{ verdict, grounding }] : []))
-  return {
-    grounding: joinGroundings([...words.map(({ grounding }) => grounding), picture]),
-    warnings: words.flatMap(({ verdict }) => verdict.warnings),
-  }
 }

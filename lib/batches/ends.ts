@@ -1,16 +1,17 @@
 import { record, refuseEndless } from '../attempts.ts'
 import type { BatchRow } from '../aws/batch-rows.ts'
 import { LEASE_MARGIN_MS, LostClaim } from '../aws/claim.ts'
-import type { RowClaim } from '../aws/parking.ts'
+import type { Parking, RowClaim } from '../aws/parking.ts'
+import type { RecipeBucket } from '../aws/recipe-bucket.ts'
 import type { Desk } from '../calls.ts'
-import { openDraft } from '../draft.ts'
-import { begin, conclude, type Deps, develop, openDesk } from '../edit.ts'
+import { begin } from '../draft.ts'
 import { type Code, EditError } from '../errors.ts'
-import type { Files } from '../finish.ts'
+import { conclude, type Finishers } from '../finish.ts'
 import type { Row } from '../gemini/batch-file.ts'
 import { writeResumption } from '../intake.ts'
 import { type Job, parseJob } from '../job.ts'
 import type { Plan } from '../plan.ts'
+import { develop, type Files } from '../prints.ts'
 import { hasPictures, judge, keep, readKept, refuseHopeless } from '../replies.ts'
 import type { Result } from '../result.ts'
 import { backoffMs } from '../retry.ts'
@@ -48,7 +49,11 @@ class GoAgain extends EditError {
   }
 }
 
-export type RowDeps = Deps & { queueJob: (body: string, delayMs: number) => Promise<void> }
+type RowDeps = Finishers & {
+  parking: Parking
+  recipes: RecipeBucket
+  queueJob: (body: string, delayMs: number) => Promise<void>
+}
 
 /**
  * Ends one job from its row, as the `now` lane would have ended it from the reply; or sends it again. A row whose job is
@@ -74,10 +79,8 @@ export function createEndRow(deps: RowDeps): EndRow {
 
 async function settle(deps: RowDeps, claim: RowClaim, batch: BatchRow, row: Row, deadlineAt: number): Promise<void> {
   const settings = await deps.recipes.settings()
-  const draft = openDraft(claim, deps.now())
-  const desk = openDesk(deps, { settings, claim, deadlineAt, recipe: claim.recipe })
   const read = async () => parseJob(JSON.parse(claim.job ?? '{}'))
-  await conclude(deps, desk, draft, { prefix: claim.prefix, source: claim.source, read }, job =>
+  await conclude(deps, { claim, settings, deadlineAt }, { ...claim, read }, (desk, job, draft) =>
     makeOfRow(desk, batch, row, job, draft),
   )
 }
