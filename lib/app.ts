@@ -39,10 +39,7 @@ import { createLog } from './log.ts'
 import { parseOrder, placeOrder } from './orders.ts'
 
 /** A function that Lambda feeds from a queue. */
-export type QueueHandler = (
-  event: SQSEvent,
-  context: Pick<Context, 'getRemainingTimeInMillis'>,
-) => Promise<SQSBatchResponse>
+type QueueHandler = (event: SQSEvent, context: Pick<Context, 'getRemainingTimeInMillis'>) => Promise<SQSBatchResponse>
 
 /**
  * The SDK waits for ever by itself, and one silent socket would take a batch's other jobs along to the function's end. Of the

@@ -1,6 +1,6 @@
 import type { Grounding, Source } from './grounding.ts'
 
-export type Attribution = { json: string; html: string }
+type Attribution = { json: string; html: string }
 
 /** A picture of the result, by its file's name in the same folder. */
 type Shown = { name: string; width: number; height: number }

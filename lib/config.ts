@@ -5,7 +5,7 @@ import { type Catalogue, MODELS, Model } from './models.ts'
 import { TextModel } from './words.ts'
 
 /** The environment of the functions, read once at the start. AWS's own variables are the AWS SDK's business. */
-export type Config = {
+type Config = {
   buckets: { uploads: string; results: string; recipes: string }
   /** Every bucket that inputs may come from. */
   inputBuckets: string[]

@@ -22,7 +22,7 @@ import { refuseEarly, writeWords } from './words-first.ts'
 
 export type Deps = Finishers & { parking: Parking; recipes: RecipeBucket; inputBuckets: readonly string[] }
 
-export type Edit = (intake: Intake, time: { deadlineAt: number }) => Promise<Ended>
+type Edit = (intake: Intake, time: { deadlineAt: number }) => Promise<Ended>
 
 /**
  * One edit, whoever asked: claim, inputs, request, Gemini, parts, result. Resolves when the job is over, well or badly, and

@@ -12,7 +12,7 @@ export type ImageType = keyof typeof IMAGE_TYPES
 type Format = { extension: string; matches: (bytes: Buffer) => boolean; read: (bytes: Buffer, file: Ends) => Header }
 
 /** What is known of a file of which only the first bytes are at hand: how long it is, and its last bytes. */
-export type Ends = { sizeBytes: number; tail: Buffer }
+type Ends = { sizeBytes: number; tail: Buffer }
 
 /** `turned`: shown with width and height exchanged (EXIF orientation 5–8; HEIF rotations of 90° and 270°). */
 type Header = { width: number; height: number; turned: boolean; whole: boolean }

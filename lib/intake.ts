@@ -33,7 +33,7 @@ export type Intake = {
 }
 
 /** A message's own facts. `id` is set on messages that Darkroom sent again. */
-export type MessageFacts = { messageId: string; id?: string; firstSeenAt: number }
+type MessageFacts = { messageId: string; id?: string; firstSeenAt: number }
 
 /** The job in a message of the jobs queue. A body that is no JSON object throws; a faulty job gets a result that says so. */
 export function openJobMessage(body: string, { messageId, id, firstSeenAt }: MessageFacts): Intake {
@@ -88,7 +88,7 @@ function readId(value: object): string | undefined {
   return Job.shape.id.safeParse((value as { id?: unknown }).id).data
 }
 
-export type UploadSources = { storage: Storage; recipes: RecipeBucket; recipesBucket: string; uploadedJobs: boolean }
+type UploadSources = { storage: Storage; recipes: RecipeBucket; recipesBucket: string; uploadedJobs: boolean }
 
 const JOB_FILE = /\.job\.json$/i
 

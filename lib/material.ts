@@ -25,7 +25,7 @@ export type Material = {
   forgetFiles: (message: string) => Promise<void>
 }
 
-export type Sources = Archive & {
+type Sources = Archive & {
   claim: Claim
   files: GeminiFiles
   inputBuckets: readonly string[]

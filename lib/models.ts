@@ -196,7 +196,7 @@ export const MODELS: Catalogue = {
   'imagen-4.0-ultra-generate-001': retired('Imagen 4 Ultra', '2026-08-17', 'gemini-3-pro-image', PRO),
 }
 
-export type ResolvedModel = { id: string; model: Model; warnings: string[] }
+type ResolvedModel = { id: string; model: Model; warnings: string[] }
 
 /**
  * The model that runs when `requested` (an id or alias) is asked for on `today` (YYYY-MM-DD): itself, or the successor of one

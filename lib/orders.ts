@@ -8,7 +8,7 @@ import { toWeatherTasks, WeatherOrder } from './weather.ts'
 type Kind = { fields: z.ZodType<object>; toTasks: (order: never, date: string) => Task[] }
 
 /** The kinds of order that a schedule may send. */
-export const KINDS = {
+const KINDS = {
   weather: { fields: WeatherOrder, toTasks: toWeatherTasks },
 } as const satisfies Record<string, Kind>
 
@@ -21,7 +21,7 @@ const Head = z.looseObject({
   timeZone: z.string().refine(isTimeZone, 'is no time zone like Europe/Oslo').default('UTC'),
 })
 
-export type Order = { kind: keyof typeof KINDS; scheduleArn: string; plannedAt: number; tasks: Task[] }
+type Order = { kind: keyof typeof KINDS; scheduleArn: string; plannedAt: number; tasks: Task[] }
 
 /** The order in a schedule's event; `ERR_ORDER_INVALID` names every fault. */
 export function parseOrder(event: unknown): Order {
@@ -37,7 +37,7 @@ export function parseOrder(event: unknown): Order {
 }
 
 /** Where an order's jobs come from and go to. */
-export type OrderDesk = { readJson: ReadJson; send: (body: string, id: string) => Promise<void> }
+type OrderDesk = { readJson: ReadJson; send: (body: string, id: string) => Promise<void> }
 
 /**
  * Sends a job an item, under ids that a tick delivered twice makes again. An item that can't be made holds up no other: the

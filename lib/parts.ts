@@ -7,7 +7,7 @@ export type Part =
   | { kind: 'text'; text: string; thought: boolean }
   | { kind: 'image'; bytes: Buffer; declaredType: string; thought: boolean }
 
-export type ImagePart = Extract<Part, { kind: 'image' }>
+type ImagePart = Extract<Part, { kind: 'image' }>
 
 /** One reply, read: all that Darkroom goes on. Everything but `parts` and `usage` may be missing, and every name may be new. */
 export type Reply = {
@@ -27,7 +27,7 @@ export type Reply = {
 export type Picture = { name: string; bytes: Buffer; mimeType: ImageType; width: number; height: number }
 
 /** How a part is shown in `text.md`: its words, or its picture, or the note that the picture could not be read. */
-export type Developed = { pictures: Picture[]; markdown: string; unreadable: string[] }
+type Developed = { pictures: Picture[]; markdown: string; unreadable: string[] }
 
 /**
  * The parts that are meant as the answer (`thought: false`) or the drafts (`thought: true`), in order: pictures named

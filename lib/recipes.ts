@@ -28,7 +28,7 @@ export const Recipe = z.strictObject({
 export type Recipe = z.infer<typeof Recipe>
 
 /** What S3 says of an uploaded object, with the metadata that its uploader gave it. */
-export type UploadedPhoto = { bucket: string; key: string; metadata: Readonly<Record<string, string>> }
+type UploadedPhoto = { bucket: string; key: string; metadata: Readonly<Record<string, string>> }
 
 /** Extensions that start an edit. The bytes decide later what the photo really is. */
 const PHOTO = /\.(?:png|jpe?g|webp|hei[cf])$/i

@@ -70,7 +70,7 @@ const UNREADABLE = { code: 'ERR_REPLY_UNREADABLE', most: 3 } as const
 const RECITED = { code: 'ERR_REPLY_RECITATION', most: 2 } as const
 
 /** What a finish reason means for a reply without a picture. A reason that is not here is as `NO_IMAGE`: more are to come. */
-export const FINISH_REASONS = {
+const FINISH_REASONS = {
   STOP: SOFT,
   MAX_TOKENS: { code: 'ERR_REPLY_CUT_OFF', most: 1 },
   SAFETY: POLICY,

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Job } from './job.ts'
 
 /** What a tick of a schedule asks for once: the same three make the same job, however often the tick is delivered. */
-export type Tick = { scheduleArn: string; plannedAt: number; item: string }
+type Tick = { scheduleArn: string; plannedAt: number; item: string }
 
 const ID = /^sch-(\d{1,15})-[0-9a-f]{32}$/
 

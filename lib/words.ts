@@ -8,7 +8,7 @@ import { fillSentences } from './prompts.ts'
 import { judgeReply, type Verdict } from './result.ts'
 
 /** What a picture is to show, where the job leaves that to a text model: the question, the form of the answer and its slot. */
-export type WordsRow = {
+type WordsRow = {
   slot: string
   sentences: readonly string[]
   /** Whether it is to be looked up, also when the job asks for no search. */

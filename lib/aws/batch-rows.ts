@@ -16,7 +16,7 @@ import type { Item, Table } from './table.ts'
  *
  * From `creating` nobody goes on to create before Google's list was looked through. The row's id is the `displayName`.
  */
-export const BATCH_STEPS = ['planned', 'creating', 'created', 'submitted', 'ended', 'collected'] as const
+const BATCH_STEPS = ['planned', 'creating', 'created', 'submitted', 'ended', 'collected'] as const
 export type BatchStep = (typeof BATCH_STEPS)[number]
 
 export type BatchRow = {

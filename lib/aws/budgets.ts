@@ -8,7 +8,7 @@ export type Budget = { name: string; limitMicroUsd: number }
 export type Hold = { key: string; day: string; budgets: string[]; microUsd: number; until: number }
 
 /** The budget that has no room, as it stands. */
-export type Spent = { name: string; limitMicroUsd: number; committedMicroUsd: number; isNew: boolean }
+type Spent = { name: string; limitMicroUsd: number; committedMicroUsd: number; isNew: boolean }
 
 const REMEMBERED_MS = 90 * 24 * 3600 * 1000
 /** Each try that finds no room although there was some means that somebody else got on. */

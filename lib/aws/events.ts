@@ -27,7 +27,7 @@ const Notification = z.object({ Records: z.array(z.unknown()) })
 const TestEvent = z.object({ Event: z.literal('s3:TestEvent') })
 
 /** One record of a notification, still as S3 wrote it, so that it can be sent again alone. */
-export type UploadEvent = { notice: UploadNotice; body: string }
+type UploadEvent = { notice: UploadNotice; body: string }
 
 /**
  * The uploads in an S3 event notification, or `undefined` if `body` is none. S3's test event, deletions and the empty keys

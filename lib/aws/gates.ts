@@ -9,10 +9,10 @@ const KNOWN_MS = 3000
 const REMEMBERED_MS = 90 * 24 * 3600 * 1000
 
 /** Why a gate is closed, and when somebody may look again. */
-export type Closing = { code: Code; reason: string; nextLookAt: number; since: number }
+type Closing = { code: Code; reason: string; nextLookAt: number; since: number }
 
 /** A fault that closes a gate; `begunAt` is when the call that met it was begun. */
-export type Fault = { code: Code; reason: string; begunAt: number; nextLookAt: number }
+type Fault = { code: Code; reason: string; begunAt: number; nextLookAt: number }
 
 export type Gates = ReturnType<typeof createGates>
 

@@ -73,7 +73,7 @@ export function createLatest(s3: S3Client) {
   }
 }
 
-export function latestKey(name: string): string {
+function latestKey(name: string): string {
   return `${name}/latest.json`
 }
 

@@ -23,12 +23,12 @@ import { type Item, type Table, toPlain } from './table.ts'
  *
  * A lease ends at the owner's deadline plus a margin and is never renewed: Lambda kills the owner before it ends.
  */
-export type JobStatus = 'running' | 'waiting' | 'batched' | Status
+type JobStatus = 'running' | 'waiting' | 'batched' | Status
 
 /** The message that a waiting job came by: sending it again wakes the job. */
 export type JobMessage = { queueUrl: string; body: string; messageId: string }
 
-export type ClaimOutcome =
+type ClaimOutcome =
   | { kind: 'claimed'; claim: Claim }
   /** Somebody else works on it, or its time has not come. */
   | { kind: 'held'; until: number; by: 'lease' | 'waiting' }

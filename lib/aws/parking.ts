@@ -18,7 +18,7 @@ import type { Item, Table } from './table.ts'
 export type Parking = ReturnType<typeof createParking>
 
 /** What the row keeps of a line that was parked. */
-export type Parked = { line: string; tokens: number; replyBytes: number }
+type Parked = { line: string; tokens: number; replyBytes: number }
 
 /** What a collector needs to end the job, or to send it again. */
 export type RowClaim = Claim & {

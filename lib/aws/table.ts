@@ -11,7 +11,7 @@ import { callAws } from './faults.ts'
 /** A row's attributes as they travel. */
 export type Item = Record<string, AttributeValue>
 
-export type Key = { pk: string; sk: string }
+type Key = { pk: string; sk: string }
 export type Change = {
   set: string
   /** @default none */

@@ -10,9 +10,9 @@ export type UrlEvent = {
   body?: string
   isBase64Encoded?: boolean
 }
-export type UrlAnswer = { statusCode: number }
+type UrlAnswer = { statusCode: number }
 
-export type WebhookDesk = {
+type WebhookDesk = {
   batches: BatchRows
   secret: Secret
   queueBatch: (id: string) => Promise<void>

@@ -5,7 +5,7 @@ import { createGeminiFiles } from './files.ts'
 import { readLines, toRange } from './lines.ts'
 import { createRest, type RestOptions } from './rest.ts'
 
-export const BATCH_STATES = [
+const BATCH_STATES = [
   'PENDING',
   'RUNNING',
   'SUCCEEDED',

@@ -3,7 +3,7 @@ import { type Code, EditError } from '../errors.ts'
 import { untilMidnightPacific } from '../pacific-day.ts'
 
 /** An HTTP answer that is no reply: what Google, or something between, said instead. */
-export type BadAnswer = { status: number; retryAfter: string | null; body: string }
+type BadAnswer = { status: number; retryAfter: string | null; body: string }
 
 const text = z.string().optional().catch(undefined)
 

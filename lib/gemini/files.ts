@@ -5,10 +5,10 @@ import type { GeminiOptions } from './client.ts'
 import { readBadAnswer } from './faults.ts'
 
 /** What to send: `stream` gives the bytes, from the first one each time it is called. */
-export type Upload = { mimeType: string; sizeBytes: number; stream: () => AsyncIterable<Uint8Array> }
+type Upload = { mimeType: string; sizeBytes: number; stream: () => AsyncIterable<Uint8Array> }
 
 /** A file that lies with Google until `expiresAt`, in epoch milliseconds. */
-export type GeminiFile = { name: string; uri: string; expiresAt: number }
+type GeminiFile = { name: string; uri: string; expiresAt: number }
 
 export type GeminiFiles = ReturnType<typeof createGeminiFiles>
 

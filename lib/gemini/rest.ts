@@ -18,8 +18,6 @@ type Ask = {
   timeoutMs?: number
 }
 
-export type Rest = ReturnType<typeof createRest>
-
 const GOOGLE = 'https://generativelanguage.googleapis.com'
 /** Calls that answer with a page of JSON at most. */
 const ANSWER_WITHIN_MS = 60_000

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 
 /** A registered webhook's call that bears Google's signature. */
-export type WebhookCall = { id: string; batchName: string }
+type WebhookCall = { id: string; batchName: string }
 
 /** Both ways; what is older was recorded by somebody (Standard Webhooks). */
 const TOLERANCE_MS = 300_000
