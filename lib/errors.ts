@@ -26,11 +26,6 @@ export const ERRORS = {
     means: 'A field of the job is unknown, missing or has a wrong value; the message names each.',
     todo: 'Correct the fields named and send the job again.',
   },
-  ERR_JOB_UNSUPPORTED: {
-    remedy: 'change',
-    means: 'The job asks for something that this version knows but does not serve yet.',
-    todo: 'Leave the field out, or upgrade.',
-  },
   ERR_JOB_LANE: {
     remedy: 'change',
     means: 'The job cannot go by the batch lane: a text model has to write its words first.',

@@ -15,7 +15,6 @@ describe('the table of codes', () => {
       expect.arrayContaining([
         'ERR_JOB_UNREADABLE',
         'ERR_JOB_INVALID',
-        'ERR_JOB_UNSUPPORTED',
         'ERR_JOB_ID_REUSED',
         'ERR_JOB_WAITED_TOO_LONG',
         'ERR_UPLOAD_NO_RECIPE',
