@@ -4,7 +4,7 @@ import { type InputFacts, isOver, type SessionFacts, type Status } from '../resu
 import type { Hold } from './budgets.ts'
 import { type Claim, LostClaim, type SentFile } from './claim.ts'
 import { createJobRows, NO_BATCH, PROGRESS, toClaim, toProgress } from './job-row.ts'
-import { type Item, type Table, toPlain } from './table.ts'
+import { type Item, type Table, toPlainRow } from './table.ts'
 
 /**
  * Every job's row, and how it moves. Each arrow is one conditional write; those out of `running` are conditioned on the
@@ -154,7 +154,7 @@ export function createLedger(table: Table, now: () => number) {
     /** A job's row as plain values, for people and tests. */
     async show(id: string): Promise<Record<string, string | number> | undefined> {
       const item = await read(id)
-      return item && toPlain(item)
+      return item && toPlainRow(item)
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { readItem, toAttributes, toPlain, writeIf } from './table.ts'
+import { readItem, toAttributes, toPlainRow, writeIf } from './table.ts'
 
 /** A row's attributes as plain values. */
 export type Row = Readonly<Record<string, string | number>>
@@ -17,7 +17,7 @@ export function createRows(dynamodb: DynamoDBClient, table: string) {
     /** The row as it is now, never an older one. */
     async read(pk: string, sk: string): Promise<Row | undefined> {
       const item = await readItem(dynamodb, table, { pk, sk })
-      return item && toPlain(item)
+      return item && toPlainRow(item)
     },
 
     /** The row after the write, or `undefined` when the condition did not hold. */
@@ -30,7 +30,7 @@ export function createRows(dynamodb: DynamoDBClient, table: string) {
         ExpressionAttributeNames: names,
         ExpressionAttributeValues: toAttributes(values),
       })
-      return item && toPlain(item)
+      return item && toPlainRow(item)
     },
   }
 }

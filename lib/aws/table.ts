@@ -21,7 +21,7 @@ export type Change = {
 
 export type Table = ReturnType<typeof createTable>
 
-/** The ledger's table as rows of any kind: one conditional write, one consistent read. `status` and `owner` are spelt `#status`, `#owner`. */
+/** The ledger's table as rows of any kind: one conditional write, one consistent read. `status`, `owner` and `hash` are spelt `#status`, `#owner`, `#hash`. */
 export function createTable(dynamodb: DynamoDBClient, name: string, now: () => number) {
   return {
     /** The row after the write; `undefined` when the condition does not hold. Every write leaves kind, time and expiry. */
@@ -32,7 +32,7 @@ export function createTable(dynamodb: DynamoDBClient, name: string, now: () => n
       { set, condition, values }: Change,
     ): Promise<Item | undefined> {
       const used = [set, condition].join(' ')
-      const names = ['status', 'owner', 'hash', 'name', 'state'].filter(word => used.includes(`#${word}`))
+      const names = ['status', 'owner', 'hash'].filter(word => used.includes(`#${word}`))
       return writeIf(dynamodb, {
         TableName: name,
         Key: { pk: { S: pk }, sk: { S: sk } },
@@ -87,7 +87,7 @@ export function toAttributes(values: Record<string, unknown>): Item {
 }
 
 /** A row's attributes as plain values. */
-export function toPlain(item: Item): Record<string, string | number> {
+export function toPlainRow(item: Item): Record<string, string | number> {
   return Object.fromEntries(
     Object.entries(item).map(([name, value]) => [name, value.N !== undefined ? Number(value.N) : (value.S ?? '')]),
   )
