@@ -118,6 +118,8 @@ export function createApp(env: Record<string, string | undefined>) {
     ...deps,
     queueJob: (body, delayMs) => queueOf(config.queues.jobs).send(body, undefined, delayMs),
   })
+  // Its role reads no results.
+  const factsBuckets = config.inputBuckets.filter(bucket => bucket !== config.buckets.results)
   const webhookSecret = createSecret(ssm, config.webhookSecret)
 
   return {
@@ -127,7 +129,7 @@ export function createApp(env: Record<string, string | undefined>) {
       const order = parseOrder(event)
       const queue = createQueue(sqs, config.queues.jobs, { log, now })
       const ids = await placeOrder(order, {
-        readJson: createJsonReader(storage, config.inputBuckets),
+        readJson: createJsonReader(storage, factsBuckets),
         send: queue.send,
       })
       log.info('order placed', { kind: order.kind, schedule: order.scheduleArn, jobs: ids.length })

@@ -3,7 +3,7 @@ import type { ReadJson } from '../tick.ts'
 import { asInput, checkBucket } from './inputs.ts'
 import type { Storage } from './storage.ts'
 
-/** Reads facts that an order names, from the buckets that a job's inputs may come from and no others. */
+/** Reads facts that an order names, from these buckets and no others. */
 export function createJsonReader(storage: Storage, allowedBuckets: readonly string[]): ReadJson {
   return async uri => {
     checkBucket(uri, allowedBuckets)

@@ -134,7 +134,18 @@ it('the functions as packaged bring photos, jobs, refusals, waits, doubles and d
     units: 'metric',
   }
   expect(await stack.lambda.invoke('schedule', order)).toMatchObject({ ok: true })
-  await darkroom.results('weather/')
+  const facts = {
+    Oslo: `s3://${env.RECIPES_BUCKET}/facts.json`,
+    Bergen: `s3://${env.RECIPES_BUCKET}/none.json`,
+    Rome: `s3://${env.UPLOADS_BUCKET}/none.json`,
+  }
+  await darkroom.putRecipe('facts', { high: 12, low: 4 })
+  const sourced = { ...order, time: '2026-11-21T05:00:00Z', places: Object.keys(facts), facts }
+  expect(await stack.lambda.invoke('schedule', sourced)).toMatchObject({
+    ok: false,
+    errorMessage: expect.stringContaining('2 of 3 jobs were not sent'),
+  })
+  await darkroom.results('weather/', 2)
   await darkroom.drained()
   for (const name of ['uploads', 'jobs']) expect(await darkroom.depth(`darkroom-${name}-dead-letter`)).toBe(1)
 })
