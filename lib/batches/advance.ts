@@ -2,6 +2,7 @@ import type { BatchRow, BatchStep } from '../aws/batch-rows.ts'
 import { type Code, EditError } from '../errors.ts'
 import type { GoogleBatch } from '../gemini/batches.ts'
 import { type BatchDesk, inGroups, type Member, membersOf } from './desk.ts'
+import { OPEN } from './park.ts'
 
 /** Google may still be at work on a creation whose answer was lost: nobody looks for it, in vain, before this has passed. */
 const SETTLE_MS = 240_000
@@ -33,7 +34,7 @@ async function upload(desk: BatchDesk, row: BatchRow, { deadlineAt }: { deadline
   if (now() > deadlineAt - needsMs) return false
   if (!row.inputFile || (row.uploadedAt ?? 0) < now() - FILE_FRESH_MS) {
     const enlisted = await enlist(desk, row)
-    if (enlisted.rows === 0) return endUnmade(desk, row, 'EMPTY', 'none of its jobs waits any more')
+    if (enlisted.rows === 0) return endUnmade(desk, row, 'EMPTY', 'none of its jobs has a line that waits')
     const stream = () => streamLines(desk, row.id)
     const inputFile = await google.upload(enlisted.sizeBytes, stream, () => deadlineAt - now() - AFTER_UPLOAD_MS)
     if (!(await batches.move(row, ['planned'], { ...enlisted, inputFile, uploadedAt: now() }))) return false
@@ -41,21 +42,34 @@ async function upload(desk: BatchDesk, row: BatchRow, { deadlineAt }: { deadline
   return create(desk, row)
 }
 
-/** Puts every member into this batch; those that went elsewhere in the meantime are left out, and their lines with them. */
-async function enlist(
-  { parking, batches, storage, resultsBucket }: BatchDesk,
-  row: BatchRow,
-): Promise<{ rows: number; sizeBytes: number }> {
+/**
+ * Puts every member into this batch; those that went elsewhere in the meantime are left out, and their lines with them. A
+ * member whose line somebody has deleted is enlisted without one: as all that get no answer it goes again when the batch is
+ * over. Waiting for the line would hold up the others for ever, as the file is sent by its size.
+ */
+async function enlist(desk: BatchDesk, row: BatchRow): Promise<{ rows: number; sizeBytes: number }> {
+  const { parking, batches, log } = desk
   await batches.move(row, ['planned'], {})
   let rows = 0
   let sizeBytes = 0
-  const desk = { storage, resultsBucket }
-  await inGroups(membersOf(desk, row.id), ENLIST_AT_ONCE, async member => {
+  await inGroups(withLines(desk, row), ENLIST_AT_ONCE, async member => {
     if (!(await parking.enlist(member.id, member.line, row.id))) return
+    if (member.sizeBytes === 0) return log.warn('parked line is gone', { batch: row.id, job: member.id })
     rows += 1
     sizeBytes += member.sizeBytes
   })
   return { rows, sizeBytes }
+}
+
+/** The members with the sizes of their lines as they lie there now, 0 for none. Manifest and listing have the same order. */
+async function* withLines(desk: BatchDesk, { id, model }: BatchRow): AsyncGenerator<Member> {
+  const lines = desk.storage.scan(desk.resultsBucket, `${OPEN}${model}/`)
+  let found = await lines.next()
+  for await (const member of membersOf(desk, id)) {
+    while (!found.done && found.value.key < member.line) found = await lines.next()
+    const isThere = !found.done && found.value.key === member.line
+    yield { ...member, sizeBytes: isThere ? found.value.sizeBytes : 0 }
+  }
 }
 
 /** The enlisted lines one after another, whatever their number and size. */
@@ -105,7 +119,9 @@ async function create(desk: BatchDesk, row: BatchRow): Promise<boolean> {
   } catch (error) {
     if (!(error instanceof EditError) || UNKNOWN.includes(error.code)) throw error
     if (error.remedy !== 'change') {
-      await batches.move(row, ['creating'], { step: 'planned' })
+      // A file that Google has lost is sent again.
+      const kept = error.code === 'ERR_GEMINI_FILE_LOST' ? { inputFile: undefined } : {}
+      await batches.move(row, ['creating'], { step: 'planned', ...kept })
       throw error
     }
     log.error('batch refused', { batch: row.id, model: row.model, code: error.code, reason: error.message })

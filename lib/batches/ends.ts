@@ -29,6 +29,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   EXPIRED: { code: 'ERR_BATCH_EXPIRED', lane: 'now', says: 'it expired' },
   STUCK: { code: 'ERR_BATCH_EXPIRED', lane: 'now', says: 'it did not end in time and was cancelled' },
   CANCELLED: { code: 'ERR_BATCH_CANCELLED', says: 'it was cancelled' },
+  EMPTY: { code: 'ERR_BATCH_ROW_LOST', says: 'it was never made' },
   REFUSED: { code: 'ERR_BATCH_FAILED', lane: 'now', says: 'Google did not take it' },
 }
 
