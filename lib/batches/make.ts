@@ -11,11 +11,14 @@ const LOOK_AT_ONCE = 25
 type Draft = { model: string; members: Buffer[]; rows: number; sizeBytes: number; tokens: number; replyBytes: number }
 type Candidate = Member & { model: string; tokens: number; replyBytes: number }
 
-/** Parked lines as batches of one model within the limits; each one's manifest is written before it is yielded. */
+/**
+ * Parked lines as batches of one model within the limits; each one's manifest is written before it is yielded. A model that is
+ * shut, or becomes so between two batches, has none made.
+ */
 export async function* makeBatches(
   desk: BatchDesk,
   limits: BatchSettings,
-  live: readonly BatchRow[],
+  { live, isShut }: { live: readonly BatchRow[]; isShut: (model: string) => boolean },
   deadlineAt: number,
 ): AsyncGenerator<BatchRow> {
   const onTheWay = new Map<string, number>()
@@ -36,6 +39,7 @@ export async function* makeBatches(
       const row = await flush()
       if (row) yield row
     }
+    if (isShut(next.model)) continue
     const ahead = (onTheWay.get(next.model) ?? 0) + (draft?.tokens ?? 0)
     // A single job may weigh more than the limit: it goes when nothing else of its model is on the way.
     if (ahead > 0 && ahead + next.tokens > limits.tokens) continue

@@ -1,6 +1,6 @@
 import type { BatchRow } from '../aws/batch-rows.ts'
 import { LEASE_MARGIN_MS } from '../aws/claim.ts'
-import { EditError } from '../errors.ts'
+import { type Code, EditError } from '../errors.ts'
 import { advance } from './advance.ts'
 import { type BatchDesk, listLive, manifestKey, readManifest } from './desk.ts'
 import { makeBatches } from './make.ts'
@@ -23,21 +23,50 @@ export async function submit(desk: BatchDesk, { deadlineAt }: { deadlineAt: numb
     const settings = await desk.recipes.settings()
     // Read again: another owner may have worked until just now.
     const known = await readLive(desk)
-    for (const row of known) await tryTo(desk, row, () => advance(desk, row, { deadlineAt }))
-    for await (const row of makeBatches(desk, settings.batch, known, deadlineAt))
-      await tryTo(desk, row, () => advance(desk, row, { deadlineAt }))
+    const shut: Shut = new Set()
+    for (const row of known) await bring(desk, row, shut, deadlineAt)
+    const isShut = (model: string) => shut.has(ALL) || shut.has(model)
+    for await (const row of makeBatches(desk, settings.batch, { live: known, isShut }, deadlineAt))
+      await bring(desk, row, shut, deadlineAt)
   })
 }
 
+/**
+ * What Google refused one batch of this tick it would refuse the next: of any model, or of the same. So a tick meets a wrong
+ * key or a spent quota once. The gates of the `now` lane are left alone: a try in five minutes is rarer than their own look a
+ * minute, and batches have quotas apart from those of calls, so that neither lane may shut the other out for a day.
+ */
+const SHUTS: Partial<Record<Code, (row: BatchRow) => string>> = {
+  ERR_GEMINI_KEY: () => ALL,
+  ERR_GEMINI_ACCOUNT: () => ALL,
+  ERR_AWS_FORBIDDEN: () => ALL,
+  ERR_GEMINI_QUOTA_NONE: ({ model }) => model,
+  ERR_GEMINI_QUOTA_DAY: ({ model }) => model,
+  ERR_GEMINI_RATE: ({ model }) => model,
+}
+const ALL = '*'
+type Shut = Set<string>
+
+/** Brings a batch on, unless this tick knows that nothing comes of it. One that is to be cancelled is, and one that may exist is looked for. */
+async function bring(desk: BatchDesk, row: BatchRow, shut: Shut, deadlineAt: number): Promise<void> {
+  const isInVain = shut.has(ALL) || (row.step === 'planned' && shut.has(row.model))
+  if (isInVain && !row.cancelledBy) return
+  const fault = await tryTo(desk, row, () => advance(desk, row, { deadlineAt }))
+  const closes = fault && SHUTS[fault.code]?.(row)
+  if (closes) shut.add(closes)
+}
+
 /** One batch's trouble is not the others'. What is not the operator's or time's to mend is a bug, and ends the tick. */
-async function tryTo({ log }: BatchDesk, row: BatchRow, work: () => Promise<void>): Promise<void> {
+async function tryTo({ log }: BatchDesk, row: BatchRow, work: () => Promise<void>): Promise<EditError | undefined> {
   try {
     await work()
+    return undefined
   } catch (error) {
     if (!(error instanceof EditError)) throw error
     const fields = { batch: row.id, step: row.step, code: error.code, reason: error.message }
     if (error.remedy === 'wait') log.warn('batch waits', fields)
     else log.error('batch waits for a repair', fields)
+    return error
   }
 }
 

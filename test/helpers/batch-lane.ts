@@ -74,13 +74,18 @@ export async function openLane() {
   const storage = createStorage(clients.s3)
   const rows = createRows(clients.dynamodb, env.LEDGER_TABLE as string)
   const table = createTable(clients.dynamodb, env.LEDGER_TABLE as string, now)
-  const apiKey = { read: async () => gemini.apiKey, forget() {} }
+  /** The key that we have, and what Google answers in the place of the stand-in, where it does. */
+  const network: { key: string; answer: (path: string) => Response | undefined } = {
+    key: gemini.apiKey,
+    answer: () => undefined,
+  }
+  const apiKey = { read: async () => network.key, forget() {} }
   const fetchIt: typeof fetch = (input, init) =>
     power.step(
       `${init?.method ?? 'GET'} ${String(input)
         .replace(gemini.baseUrl, '')
         .replace(/[0-9a-f-]{12,}|\?.*/g, '…')}`,
-      () => fetch(input, init),
+      async () => network.answer(new URL(String(input)).pathname) ?? fetch(input, init),
     )
   const google = { apiKey, baseUrl: gemini.baseUrl, fetch: fetchIt, now }
   const deps: Deps = {
@@ -117,6 +122,7 @@ export async function openLane() {
 
   return {
     gemini,
+    network,
     power,
     desk,
     logs,
