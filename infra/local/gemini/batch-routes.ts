@@ -6,13 +6,13 @@ import type { Webhooks } from './webhooks.ts'
 import { jsonReply, parseJson, type Reply, readBody } from './wire.ts'
 
 type Desk = { batches: Batches; webhooks: Webhooks }
-type Visit = Desk & { request: IncomingMessage; id: string }
+type Visit = Desk & { request: IncomingMessage; url: URL; id: string }
 type Answer = Reply | 'gone'
 type Route = readonly [method: string, path: RegExp, answer: (visit: Visit) => Answer | Promise<Answer>]
 
 const ROUTES: readonly Route[] = [
   ['POST', /^\/v1beta\/models\/([^/:]+):batchGenerateContent$/, create],
-  ['GET', /^\/v1beta\/batches$/, async ({ batches }) => jsonReply({ operations: await batches.list() })],
+  ['GET', /^\/v1beta\/batches$/, list],
   ['GET', /^\/v1beta\/batches\/([^/:]+)$/, async ({ batches, id }) => jsonReply(await batches.describe(id))],
   [
     'POST',
@@ -22,15 +22,40 @@ const ROUTES: readonly Route[] = [
       return jsonReply({})
     },
   ],
+  [
+    'DELETE',
+    /^\/v1beta\/batches\/([^/:]+)$/,
+    ({ batches, id }) => {
+      batches.remove(id)
+      return jsonReply({})
+    },
+  ],
   ['POST', /^\/v1beta\/webhooks$/, register],
+  ['GET', /^\/v1beta\/webhooks$/, ({ webhooks }) => jsonReply({ webhooks: webhooks.list() })],
+  [
+    'DELETE',
+    /^\/v1beta\/webhooks\/([^/:]+)$/,
+    ({ webhooks, id }) => {
+      webhooks.remove(id)
+      return jsonReply({})
+    },
+  ],
 ]
 
 /** Answers a call of the Batch API or of the webhooks; `undefined` where the path is none of theirs. */
 export function answerBatches(desk: Desk, request: IncomingMessage, url: URL): Answer | Promise<Answer> | undefined {
   for (const [method, path, answer] of ROUTES) {
     const match = request.method === method && decodeURIComponent(url.pathname).match(path)
-    if (match) return answer({ ...desk, request, id: match[1] ?? '' })
+    if (match) return answer({ ...desk, request, url, id: match[1] ?? '' })
   }
+}
+
+/** A page of batches, the newest first; its token is where the next one begins. */
+async function list({ batches, url }: Visit): Promise<Reply> {
+  const from = Number(url.searchParams.get('pageToken') ?? 0)
+  const end = from + Math.min(100, Number(url.searchParams.get('pageSize')) || 50)
+  const all = await batches.list()
+  return jsonReply({ operations: all.slice(from, end), ...(end < all.length && { nextPageToken: String(end) }) })
 }
 
 const CREATE = {

@@ -148,6 +148,11 @@ export function createBatches(
         throw new GoogleError(400, `Batch is in state ${batch.state}.`, { status: 'FAILED_PRECONDITION' })
       batch.state = 'CANCELLED'
     },
+    /** Google forgets a batch; one that is on its way comes to nothing. */
+    remove(id: string): void {
+      find(id).state = 'CANCELLED'
+      batches.delete(id)
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { invalid } from './google-error.ts'
+import { GoogleError, invalid } from './google-error.ts'
 
 const EVENTS = ['batch.succeeded', 'batch.failed', 'batch.expired'] as const
 export type WebhookEvent = (typeof EVENTS)[number]
@@ -14,7 +14,7 @@ const TRY_AGAIN_MS = [10_000, 60_000]
 
 /** Registered webhooks, signed by the rules of Standard Webhooks. */
 export function createWebhooks(now: () => number, sleep: (ms: number) => Promise<unknown>) {
-  const registered: { id: string; uri: string; events: readonly string[]; secret: string }[] = []
+  const registered: { id: string; name: string; uri: string; events: readonly string[]; secret: string }[] = []
   const statuses: number[] = []
 
   const post = async (uri: string, headers: Record<string, string>, body: string): Promise<number> => {
@@ -44,8 +44,15 @@ export function createWebhooks(now: () => number, sleep: (ms: number) => Promise
       secret = `whsec_${randomBytes(24).toString('base64')}`,
     ) {
       const id = randomUUID()
-      registered.push({ id, uri, events, secret })
+      registered.push({ id, name, uri, events, secret })
       return { id, name, uri, subscribed_events: events, new_signing_secret: secret, state: 'enabled' }
+    },
+    /** Without their secrets, as Google shows each once. */
+    list: () => registered.map(({ id, name, uri, events }) => ({ id, name, uri, subscribed_events: events })),
+    remove(id: string): void {
+      const at = registered.findIndex(webhook => webhook.id === id)
+      if (at < 0) throw new GoogleError(404, 'Requested entity was not found.')
+      registered.splice(at, 1)
     },
     /** Tells every receiver of an event; resolves when each has answered, or was given up. */
     async tell(type: WebhookEvent, data: Record<string, unknown>): Promise<void> {
