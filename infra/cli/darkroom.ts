@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `darkroom` command: what an operator does by hand, on AWS or on the local stack. */
 import { BATCH } from './batch.ts'
-import { type Command, UsageError } from './command.ts'
+import { type Command, describeError, UsageError } from './command.ts'
 import { DEAD } from './dead.ts'
 import { DOCTOR } from './doctor.ts'
 import { WEBHOOK } from './webhook.ts'
@@ -35,7 +35,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     return await command.run(args)
   } catch (error) {
     if (error instanceof UsageError) console.error(`${error.message}\n\n${command.help}`)
-    else console.error(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+    else console.error(describeError(error))
     return error instanceof UsageError ? 2 : 1
   }
 }

@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util'
 import { SQSClient } from '@aws-sdk/client-sqs'
-import { type Command, UsageError } from './command.ts'
+import { type Command, readArguments, UsageError } from './command.ts'
 import { type DeadLetter, holdDeadLetters, redrive } from './dead-letters.ts'
 import { findQueue, QUEUES, type QueueName } from './queues.ts'
 import { formatTable } from './table.ts'
@@ -28,7 +27,7 @@ const ACTIONS: Readonly<Record<string, Action>> = { list, show, redrive: redrive
 export const DEAD: Command = { about: 'list, show and redrive dead letters', help: HELP, run }
 
 async function run(args: string[]): Promise<number> {
-  const { action, ids, all, stack, queues } = readArguments(args)
+  const { action, ids, all, stack, queues } = readAsked(args)
   const sqs = new SQSClient()
   await using releases = new AsyncDisposableStack()
   const found: Found[] = []
@@ -49,8 +48,10 @@ function isMeant({ jobIds, messageId }: DeadLetter, ids: readonly string[]): boo
   return ids.some(id => id === messageId || jobIds.includes(id))
 }
 
-function readArguments(args: string[]) {
-  const { values, positionals } = parse(args)
+function readAsked(args: string[]) {
+  const text = { type: 'string' } as const
+  const options = { queue: text, stack: text, all: { type: 'boolean' } } as const
+  const { values, positionals } = readArguments({ args, allowPositionals: true, options })
   const [name = '', ...ids] = positionals
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined
   if (!action) throw new UsageError(`expected ${Object.keys(ACTIONS).join(', ')}, got ${JSON.stringify(name)}`)
@@ -61,16 +62,6 @@ function readArguments(args: string[]) {
   if (action !== list && all === ids.length > 0 && (action === redriveAll || ids.length === 0))
     throw new UsageError(action === show ? 'show takes ids' : 'redrive takes either ids or --all')
   return { action, ids, all, stack: values.stack ?? 'darkroom-dev', queues: queue ? [queue] : QUEUES }
-}
-
-function parse(args: string[]) {
-  const text = { type: 'string' } as const
-  const options = { queue: text, stack: text, all: { type: 'boolean' } } as const
-  try {
-    return parseArgs({ args, allowPositionals: true, options })
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error })
-  }
 }
 
 async function list(_: SQSClient, found: Found[]): Promise<number> {

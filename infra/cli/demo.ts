@@ -7,6 +7,7 @@ import { DEFAULT_MODEL, MODELS } from '../../lib/models.ts'
 import type { Result } from '../../lib/result.ts'
 import { type Darkroom, startDarkroom } from '../local/darkroom.ts'
 import { followResults, readResult, saveResult } from '../local/results.ts'
+import { readArguments } from './command.ts'
 import { DEMO_JOBS, type DemoJob, QUEUED_JOB } from './demo-jobs.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { run } from './run.ts'
@@ -26,8 +27,10 @@ const ALL_JOBS: readonly DemoJob[] = [...DEMO_JOBS, QUEUED_JOB]
 
 type Row = { job: DemoJob; result: Result; image: string }
 
-if (process.argv.includes('--help')) console.log(HELP)
-else await run(() => main(process.env.GEMINI_API_KEY))
+await run(HELP, () => {
+  readArguments({ options: {} })
+  return main(process.env.GEMINI_API_KEY)
+})
 
 /** 0: all pictures are there. 1: some job did not end `done`. 2: not all jobs ended in time. 130: interrupted. */
 async function main(apiKey: string | undefined): Promise<number> {

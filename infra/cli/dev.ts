@@ -6,6 +6,7 @@ import { toPlain } from '../../lib/log.ts'
 import { startDarkroom } from '../local/darkroom.ts'
 import { startGallery } from '../local/gallery.ts'
 import { followResults, readResult, saveResult } from '../local/results.ts'
+import { readArguments } from './command.ts'
 import { watchDrops } from './drop-folder.ts'
 import { run } from './run.ts'
 import { createTeller } from './waits.ts'
@@ -24,8 +25,10 @@ const RECIPES = 'infra/recipes'
 const OUT = 'darkroom-out'
 const STATE = '.darkroom'
 
-if (process.argv.includes('--help')) console.log(HELP)
-else await run(() => main(process.env.GEMINI_API_KEY))
+await run(HELP, () => {
+  readArguments({ options: {} })
+  return main(process.env.GEMINI_API_KEY)
+})
 
 async function main(apiKey: string | undefined): Promise<number> {
   const lock = join(STATE, 'pid')

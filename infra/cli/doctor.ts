@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { readArguments } from './command.ts'
 import { checkAccount } from './doctor/account.ts'
 import { checkGoogle } from './doctor/google.ts'
 import { checkSource, type Findings } from './doctor/source.ts'
@@ -12,7 +12,7 @@ Without a stage it looks at what would be deployed, with one also at what is. Th
 SecureString. Nothing it does is billed.`,
   async run(args: string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
     const options = { stage: { type: 'string' }, region: { type: 'string' } } as const
-    const { stage, region = env.AWS_REGION ?? 'us-east-1' } = parseArgs({ args, options }).values
+    const { stage, region = env.AWS_REGION ?? 'us-east-1' } = readArguments({ args, options }).values
     const account = stage === undefined ? undefined : await checkAccount({ stage, region })
     const source = await checkSource(account?.recipes, account?.settings)
     const apiKey = env.GEMINI_API_KEY ?? account?.apiKey

@@ -1,12 +1,16 @@
-/** `npm run deploy -- --stage X [--region Y] [--param name=value]…`: package, check, deploy, put the shipped recipes. */
-
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { checkPackage } from '../checks/rules.ts'
+import { run } from '../cli/run.ts'
 import { packageService, runOsls } from './package.ts'
 import { readStack, type StackResources, type Target } from './stack.ts'
 import { readTarget } from './target.ts'
+
+const HELP = `npm run deploy -- [--stage dev] [--region us-east-1] [--param name=value]…
+
+Packages, checks and deploys a stage, and puts the shipped recipes where there are none of their names. The parameters are
+those of serverless.yml.`
 
 const recipes = join(import.meta.dirname, '../recipes')
 
@@ -46,10 +50,13 @@ export async function putRecipes(s3: S3Client, Bucket: string, folder = recipes)
   return (await Promise.all(put)).flat()
 }
 
-if (import.meta.main) {
+async function main(): Promise<number> {
   const target = readTarget(process.argv.slice(2))
   const stack = await deploy(target)
   console.log(`deployed to ${target.region} as stage ${target.stage}; drop a photo with:`)
   console.log(`  aws s3 cp photo.jpg s3://${stack.UploadsBucket}/watercolour/`)
   console.log(`and find the print in:\n  aws s3 ls --recursive s3://${stack.ResultsBucket}/watercolour/`)
+  return 0
 }
+
+if (import.meta.main) await run(HELP, main)

@@ -1,9 +1,13 @@
-/** `npm run remove -- --stage X [--region Y] [--delete-pictures]`: the stack goes; what holds pictures stays unless told to. */
 import { CloudFormationClient, DeleteStackCommand, waitUntilStackDeleteComplete } from '@aws-sdk/client-cloudformation'
 import { DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { DeleteBucketCommand, DeleteObjectsCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3'
+import { run } from '../cli/run.ts'
 import { readStack, type Target, toStackName } from './stack.ts'
 import { readTarget } from './target.ts'
+
+const HELP = `npm run remove -- [--stage dev] [--region us-east-1] [--delete-pictures]
+
+Removes a stage's stack. Buckets that hold something stay, and the ledger with them, unless --delete-pictures is said.`
 
 /** What was left standing, by name. */
 export async function remove(target: Target, { deletePictures }: { deletePictures: boolean }): Promise<string[]> {
@@ -48,10 +52,13 @@ async function empty(s3: S3Client, Bucket: string): Promise<void> {
   }
 }
 
-if (import.meta.main) {
+async function main(): Promise<number> {
   const target = readTarget(process.argv.slice(2), ['delete-pictures'])
   const kept = await remove(target, { deletePictures: target.isSet('delete-pictures') })
   console.log(`stage ${target.stage} is removed from ${target.region}`)
   if (kept.length > 0)
     console.log(`kept, because they hold something: ${kept.join(', ')}\n--delete-pictures deletes them`)
+  return 0
 }
+
+if (import.meta.main) await run(HELP, main)

@@ -1,12 +1,8 @@
-import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { DeleteMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { holdDeadLetters, redrive } from '../../infra/cli/dead-letters.ts'
-import { region } from '../../infra/local/template.ts'
+import { runDarkroom } from '../helpers/command.ts'
 import { type Bench, openDarkroom, until } from '../helpers/darkroom.ts'
-
-const CLI = join(import.meta.dirname, '../../infra/cli/darkroom.ts')
 
 let darkroom: Bench
 beforeAll(async () => {
@@ -14,22 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => darkroom[Symbol.asyncDispose]())
 
-/** The command as an operator runs it, in a shell that points at the local stack. */
-async function run(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const env = {
-    PATH: process.env.PATH,
-    AWS_ENDPOINT_URL: darkroom.stack.endpoint,
-    AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-  }
-  const child = spawn(process.execPath, [CLI, ...args], { env })
-  let [out, err] = ['', '']
-  child.stdout.on('data', data => (out += data))
-  child.stderr.on('data', data => (err += data))
-  const code = await new Promise<number | null>(resolve => child.once('close', resolve))
-  return { code, out, err }
-}
+const run = (...args: string[]) => runDarkroom(args, { AWS_ENDPOINT_URL: darkroom.stack.endpoint })
 
 /** Puts a message where SQS itself puts one that was received too often. */
 async function giveUp(job: unknown): Promise<string> {
