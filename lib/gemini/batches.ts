@@ -105,14 +105,18 @@ export function createGeminiBatches(options: RestOptions) {
       yield* readLines(await retry(open, { tries: 3 }), from)
     },
 
-    /** Registers the webhook; resolves to its name and its secret, which Google shows this once. */
-    async registerWebhook(name: string, uri: string): Promise<{ name: string; secret: string }> {
+    /** Registers the webhook; resolves to its id and its secret, which Google shows this once. */
+    async registerWebhook(name: string, uri: string): Promise<{ id: string; secret: string }> {
       const body = { name, uri, subscribed_events: ['batch.succeeded', 'batch.failed', 'batch.expired'] }
       const made = await rest.json('POST', '/v1beta/webhooks', body)
       const secret = made.new_signing_secret ?? made.newSigningSecret
       if (typeof secret !== 'string')
         throw new EditError('ERR_GEMINI_UNAVAILABLE', 'Gemini registers the webhook and shows no secret')
-      return { name: String(made.id ?? made.name ?? ''), secret }
+      return { id: String(made.id ?? ''), secret }
+    },
+
+    async removeWebhook(id: string): Promise<void> {
+      await rest.json('DELETE', `/v1beta/webhooks/${id}`)
     },
   }
 }
