@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
@@ -7,63 +6,61 @@ import { createStorage } from '../../lib/aws/storage.ts'
 import { createTable } from '../../lib/aws/table.ts'
 import { cancelBatch } from '../../lib/batches/cancel.ts'
 import { LIVE, OVER } from '../../lib/batches/park.ts'
-import { createGeminiBatches } from '../../lib/gemini/batches.ts'
-import { type Command, UsageError } from './command.ts'
+import { readStack } from '../deploy/stack.ts'
+import { type Command, readArguments, readVariables, UsageError } from './command.ts'
 import { formatTable } from './table.ts'
 
-const HELP = `darkroom batch list
-darkroom batch show   ID…
-darkroom batch cancel ID…
+const NAMES = ['RESULTS_BUCKET', 'LEDGER_TABLE', 'BATCHES_QUEUE_URL'] as const
 
-Lists the batches of the half-price lane, those under way first; shows some whole; or cancels them. What Google has answered by
-then still counts and is paid for; the other jobs of a cancelled batch end as failed, with ERR_BATCH_CANCELLED.
+const HELP = `darkroom batch list           [--stage NAME]
+darkroom batch show   ID…     [--stage NAME]
+darkroom batch cancel ID…     [--stage NAME]
 
-RESULTS_BUCKET, LEDGER_TABLE and BATCHES_QUEUE_URL name the deployment's resources, as they do for its functions; cancel needs
-GEMINI_API_KEY, too.`
+Lists the batches of the half-price lane, those under way first; shows some whole; or cancels them, within minutes. What Google
+has answered by then still counts and is paid for; the other jobs of a cancelled batch end as failed, with ERR_BATCH_CANCELLED.
+
+--stage   the deployed stage whose batches are meant, in AWS_REGION
+
+Without a stage ${NAMES.join(', ')} name the resources, as they do for the functions.`
 
 /** `darkroom batch`. */
 export const BATCH: Command = { about: 'list, show and cancel batches', help: HELP, run }
 
-type Desk = ReturnType<typeof openDesk>
+type Desk = Awaited<ReturnType<typeof openDesk>>
 type Action = (desk: Desk, ids: string[]) => Promise<number>
 
 const ACTIONS: Readonly<Record<string, Action>> = { list, show, cancel }
 
 async function run(args: string[]): Promise<number> {
-  const [name = '', ...ids] = readPositionals(args)
+  const options = { stage: { type: 'string' } } as const
+  const { values, positionals } = readArguments({ args, allowPositionals: true, options })
+  const [name = '', ...ids] = positionals
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined
   if (!action) throw new UsageError(`expected ${Object.keys(ACTIONS).join(', ')}, got ${JSON.stringify(name)}`)
-  if (name !== 'list' && ids.length === 0) throw new UsageError(`${name} needs the id of a batch`)
-  return action(openDesk(process.env), ids)
+  if (action === list && ids.length > 0) throw new UsageError('list takes no ids')
+  if (action !== list && ids.length === 0) throw new UsageError(`${name} needs the id of a batch`)
+  return action(await openDesk(values.stage), ids)
 }
 
-function readPositionals(args: string[]): string[] {
-  try {
-    return parseArgs({ args, allowPositionals: true, options: {} }).positionals
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
-}
-
-function openDesk(env: Readonly<Record<string, string | undefined>>) {
-  const read = (name: string): string => {
-    const value = env[name]
-    if (!value) throw new UsageError(`${name} is not set`)
-    return value
-  }
-  const table = createTable(new DynamoDBClient(), read('LEDGER_TABLE'), Date.now)
+async function openDesk(stage: string | undefined) {
+  const { RESULTS_BUCKET, LEDGER_TABLE, BATCHES_QUEUE_URL } = await findResources(stage)
   const sqs = new SQSClient()
-  const apiKey = { read: async () => read('GEMINI_API_KEY'), forget() {} }
   return {
-    batches: createBatchRows(table, Date.now),
+    batches: createBatchRows(createTable(new DynamoDBClient(), LEDGER_TABLE, Date.now), Date.now),
     storage: createStorage(new S3Client()),
-    resultsBucket: read('RESULTS_BUCKET'),
-    google: createGeminiBatches({ apiKey, baseUrl: env.GOOGLE_GEMINI_BASE_URL }),
+    resultsBucket: RESULTS_BUCKET,
     async queueBatch(id: string): Promise<void> {
       const MessageBody = JSON.stringify({ batch: id })
-      await sqs.send(new SendMessageCommand({ QueueUrl: read('BATCHES_QUEUE_URL'), MessageBody }))
+      await sqs.send(new SendMessageCommand({ QueueUrl: BATCHES_QUEUE_URL, MessageBody }))
     },
   }
+}
+
+async function findResources(stage: string | undefined): Promise<Record<(typeof NAMES)[number], string>> {
+  if (stage === undefined) return readVariables(NAMES)
+  const { AWS_REGION: region } = readVariables(['AWS_REGION'])
+  const { ResultsBucket, LedgerTable, BatchesQueue } = await readStack({ stage, region })
+  return { RESULTS_BUCKET: ResultsBucket, LEDGER_TABLE: LedgerTable, BATCHES_QUEUE_URL: BatchesQueue }
 }
 
 async function list(desk: Desk): Promise<number> {
@@ -77,9 +74,17 @@ async function list(desk: Desk): Promise<number> {
       if (row) rows.push(row)
     }
   }
-  const lines = rows.map(row => [row.id, row.step, row.end ?? '', row.model, String(row.rows), toDate(row.createdAt)])
+  if (rows.length === 0) {
+    console.log('There are no batches.')
+    return 0
+  }
+  const lines = rows.map(row => [row.id, row.step, toEnd(row), row.model, String(row.rows), toDate(row.createdAt)])
   console.log(formatTable([['batch', 'step', 'end', 'model', 'jobs', 'made'], ...lines]))
   return 0
+}
+
+function toEnd({ end, cancelledBy }: BatchRow): string {
+  return end ?? (cancelledBy ? 'to be cancelled' : '')
 }
 
 function toDate(time: number): string {
@@ -98,7 +103,7 @@ async function cancel(desk: Desk, ids: string[]): Promise<number> {
   return forEach(ids, async id => {
     const row = await cancelBatch(desk, id)
     const isOver = row?.step === 'ended' || row?.step === 'collected'
-    if (row) console.log(isOver ? `${id} is over already: ${row.end}` : `${id} is being cancelled`)
+    if (row) console.log(isOver ? `${id} is over already: ${row.end}` : `${id} will be cancelled`)
     return row !== undefined
   })
 }

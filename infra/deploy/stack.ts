@@ -8,6 +8,7 @@ const Resources = z.object({
   RecipesBucket: z.string(),
   UploadsQueue: z.string(),
   JobsQueue: z.string(),
+  BatchesQueue: z.string(),
   LedgerTable: z.string(),
   ResultsTopic: z.string(),
   OperatorsTopic: z.string(),

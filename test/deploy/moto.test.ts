@@ -12,6 +12,7 @@ import { deploy, putRecipes } from '../../infra/deploy/deploy.ts'
 import { PACKAGE_FOLDER } from '../../infra/deploy/package.ts'
 import { remove } from '../../infra/deploy/remove.ts'
 import type { StackResources } from '../../infra/deploy/stack.ts'
+import { runDarkroom } from '../helpers/command.ts'
 import { until } from '../helpers/darkroom.ts'
 
 const isHere = (command: string) =>
@@ -71,6 +72,17 @@ describe.runIf(isHere('moto_server'))('deployed to moto', () => {
     const { EventSourceMappings = [] } = await lambda.send(new ListEventSourceMappingsCommand({}))
     const own = EventSourceMappings.filter(it => it.FunctionArn?.includes(FunctionName))
     expect(own.map(it => it.BatchSize)).toEqual(name === 'schedule' ? [] : [5])
+  })
+
+  test('the command finds the batches of a stage by its name', async () => {
+    const { AWS_ENDPOINT_URL = '' } = process.env
+    const env = { AWS_ENDPOINT_URL, AWS_REGION: target.region }
+    const listed = await runDarkroom(['batch', 'list', '--stage', target.stage], env)
+    expect(listed).toEqual({ code: 0, out: 'There are no batches.\n', err: '' })
+    expect(await runDarkroom(['batch', 'list', '--stage', 'other'], env)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('darkroom-other does not exist'),
+    })
   })
 
   test('the shipped recipes are in their bucket, and a changed one stays changed', async () => {
