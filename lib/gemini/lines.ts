@@ -23,21 +23,28 @@ export async function* readLines(response: Response, from: number): AsyncGenerat
     if (held <= LINE_LIMIT_BYTES) pieces.push(piece)
     else pieces = []
   }
+  /** What is held, as text: cut only where a line ends, so that no character is cut. */
+  const release = (): string => {
+    const line = Buffer.concat(pieces).toString()
+    pieces = []
+    held = 0
+    return line.endsWith('\r') ? line.slice(0, -1) : line
+  }
   for await (const chunk of chunksOf(response)) {
     let at = Math.min(skip, chunk.length)
     skip -= at
     for (let newline = chunk.indexOf(10, at); newline >= 0; newline = chunk.indexOf(10, at)) {
       hold(chunk.subarray(at, newline))
-      const line = Buffer.concat(pieces).toString()
       end += held + 1
-      pieces = []
-      held = 0
+      const line = release()
       at = newline + 1
       if (line !== '') yield { line, end }
     }
     if (at < chunk.length) hold(chunk.subarray(at))
   }
-  if (held > 0) yield { line: Buffer.concat(pieces).toString(), end: end + held }
+  end += held
+  const line = release()
+  if (line !== '') yield { line, end }
 }
 
 async function* chunksOf(response: Response): AsyncGenerator<Buffer> {
