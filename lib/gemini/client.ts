@@ -1,10 +1,10 @@
 import { type GenerateContentParameters, GoogleGenAI } from '@google/genai/web'
 import { EditError } from '../errors.ts'
 import { readBadAnswer } from './faults.ts'
+import { type ApiKey, readKey } from './key.ts'
 
 export type GeminiOptions = {
-  /** Read before each call, and forgotten when Google finds it wrong: a rotated key mends itself. */
-  apiKey: { read: () => Promise<string>; forget: () => void }
+  apiKey: ApiKey
   /** @default Google's */
   baseUrl?: string
   /** Tests give their own. @default fetch */
@@ -19,17 +19,6 @@ export type Gemini = ReturnType<typeof createGemini>
  * comes back is the reply as it came, because the SDK drops what it doesn't know and a reply is kept as it was paid for.
  */
 export function createGemini({ apiKey, baseUrl, fetch: send = fetch, now = Date.now }: GeminiOptions) {
-  /** A key with a line break in it is quoted in the error that fetch throws for the header, and from there in every log. */
-  async function readKey(): Promise<string> {
-    const key = (await apiKey.read()).trim()
-    if (/^[\x21-\x7e]+$/.test(key)) return key
-    apiKey.forget()
-    throw new EditError(
-      'ERR_GEMINI_KEY',
-      'the API key holds what no key holds, a blank or a line break for one: set it again, without what was pasted along',
-    )
-  }
-
   async function ask(key: string, request: GenerateContentParameters, timeoutMs: number): Promise<RawReply> {
     const abort = new AbortController()
     const timer = setTimeout(() => abort.abort(), timeoutMs)
@@ -57,19 +46,19 @@ export function createGemini({ apiKey, baseUrl, fetch: send = fetch, now = Date.
   return {
     /** Throws now what a missing or unreadable key would throw in a call that was counted already. */
     async ready(): Promise<void> {
-      await readKey()
+      await readKey(apiKey)
     },
 
     /** The reply, as text to keep and as JSON to read. Throws an `EditError` for everything that is no reply. */
     async generate(request: GenerateContentParameters, { timeoutMs }: { timeoutMs: number }): Promise<RawReply> {
-      const key = await readKey()
+      const key = await readKey(apiKey)
       try {
         return await ask(key, request, timeoutMs)
       } catch (fault) {
         if (!(fault instanceof EditError && fault.code === 'ERR_GEMINI_KEY')) throw fault
         apiKey.forget()
         // A process that slept through a rotation has the old key: its fault is nobody's, and costs nothing.
-        const fresh = await readKey()
+        const fresh = await readKey(apiKey)
         if (fresh === key) throw fault
         return await ask(fresh, request, timeoutMs)
       }

@@ -3,6 +3,7 @@ import { EditError } from '../errors.ts'
 import { retry } from '../retry.ts'
 import type { GeminiOptions } from './client.ts'
 import { readBadAnswer } from './faults.ts'
+import { readKey } from './key.ts'
 
 /** What to send: `stream` gives the bytes, from the first one each time it is called. */
 type Upload = { mimeType: string; sizeBytes: number; stream: () => AsyncIterable<Uint8Array> }
@@ -53,7 +54,7 @@ export function createGeminiFiles({ apiKey, baseUrl = GOOGLE, fetch: send = fetc
     const { headers } = await call(`${baseUrl}/upload/v1beta/files`, {
       method: 'POST',
       headers: {
-        'x-goog-api-key': await apiKey.read(),
+        'x-goog-api-key': await readKey(apiKey),
         'content-type': 'application/json',
         'x-goog-upload-protocol': 'resumable',
         'x-goog-upload-command': 'start',
@@ -114,7 +115,7 @@ export function createGeminiFiles({ apiKey, baseUrl = GOOGLE, fetch: send = fetc
 
     /** Deletes a file; one that is gone already is no fault. */
     async remove(name: string): Promise<void> {
-      const headers = { 'x-goog-api-key': await apiKey.read() }
+      const headers = { 'x-goog-api-key': await readKey(apiKey) }
       await call(`${baseUrl}/v1beta/${name}`, { method: 'DELETE', headers }).catch((error: unknown) => {
         if (!(error instanceof EditError && GONE.includes(error.code))) throw error
       })

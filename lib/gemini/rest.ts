@@ -1,9 +1,9 @@
 import { EditError } from '../errors.ts'
 import { readBadAnswer } from './faults.ts'
+import { type ApiKey, readKey } from './key.ts'
 
 export type RestOptions = {
-  /** Read before each call, and forgotten when Google finds it wrong. */
-  apiKey: { read: () => Promise<string>; forget: () => void }
+  apiKey: ApiKey
   /** @default Google's */
   baseUrl?: string
   /** Tests give their own. @default fetch */
@@ -30,7 +30,7 @@ export function createRest({ apiKey, baseUrl = GOOGLE, fetch: send = fetch, now 
   /** The answer with its body unread. Throws an `EditError` for every other status than 2xx. */
   async function open(path: string, { timeoutMs = ANSWER_WITHIN_MS, headers, ...ask }: Ask = {}): Promise<Response> {
     const url = path.startsWith('http') ? path : `${baseUrl.replace(/\/$/, '')}${path}`
-    const init = { ...ask, headers: { 'x-goog-api-key': await apiKey.read(), ...headers } }
+    const init = { ...ask, headers: { 'x-goog-api-key': await readKey(apiKey), ...headers } }
     const response = await reach(() => send(url, { ...init, signal: AbortSignal.timeout(timeoutMs) }))
     if (response.ok) return response
     const body = await reach(() => response.text())
