@@ -124,6 +124,22 @@ describe('what Google refuses one batch, no other asks for in that tick', () => 
   })
 })
 
+test('a batch that is over waits for its key, and is collected when that is mended', async () => {
+  await lane.send({ id: 'keyless' })
+  await lane.submit()
+  await lane.gemini.batches.finish()
+  lane.network.key = 'wrong'
+  await lane.submit()
+  const steps = await lane.power.watch(() => lane.deliver())
+  expect(steps.filter(step => step.startsWith('GET '))).toHaveLength(1)
+  expect(logged('batch waits for a repair')).toMatchObject([{ code: 'ERR_GEMINI_KEY' }])
+  expect(await lane.row('keyless')).toMatchObject({ status: 'batched' })
+  mend()
+  await lane.run(1)
+  expect(await lane.result('keyless')).toMatchObject({ status: 'done', cost: { lane: 'batch' } })
+  expect(lane.paid('keyless')).toBe(1)
+})
+
 test('a batch that is to be cancelled is, though an earlier one met a wrong key', async () => {
   spendQuota(/^\/upload\//)
   for (const model of [FLASH, PRO]) await lane.send({ id: `cancelled.${model}`, model })
