@@ -99,6 +99,19 @@ describe('what Google refuses one batch, no other asks for in that tick', () => 
     expect(await lane.keys('batches/live/')).toHaveLength(2)
   })
 
+  test('one batch’s trouble is not the others’, until it is known to be theirs, too', async () => {
+    const busy = { status: 503, headers: { 'retry-after': '60' } }
+    lane.network.answer = () => new Response('busy', busy)
+    expect(await tick()).toEqual(ids.map(() => UPLOAD))
+    expect(await lane.keys('batches/live/')).toHaveLength(ids.length)
+    mend()
+    lane.network.key = 'wrong'
+    expect(await tick()).toEqual([UPLOAD])
+    mend()
+    spendQuota(/^\/upload\//)
+    expect(await tick()).toEqual([UPLOAD, UPLOAD])
+  })
+
   test('a day’s quota on batches: the file is sent once, and other models are served', async () => {
     spendQuota(new RegExp(`${FLASH}:batchGenerateContent`))
     const first = await tick()
@@ -146,6 +159,7 @@ test('a batch that is to be cancelled is, though an earlier one met a wrong key'
   await lane.submit()
   const [, behind = ''] = (await lane.keys('batches/live/')).map(key => key.replace(/^.*\/|\.jsonl$/g, ''))
   await cancelBatch(lane.desk, behind)
+  mend()
   lane.network.key = 'wrong'
   await lane.submit()
   expect(await lane.desk.batches.read(behind)).toMatchObject({ step: 'ended', end: 'CANCELLED' })
