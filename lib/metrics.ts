@@ -39,6 +39,14 @@ type Line = {
   count: string
 }
 
+/** Whether some line counts in the series of a metric by these dimensions: CloudWatch shows any other as empty, for ever. */
+export function isPublished(metric: string, dimensions: readonly string[]): boolean {
+  const series = dimensions.toSorted().join()
+  return [...Object.values<Line>(LINES), ERROR_LINE].some(
+    line => Object.hasOwn(line.metrics, metric) && line.dimensions.some(set => set.toSorted().join() === series),
+  )
+}
+
 /** The fields that make a log line a metric too, or none. Metrics that a line has no number for are left out. */
 export function toMetricFields(
   namespace: string,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { checkPermissions, checkRoles, checkScheduler, checkTrust } from './permissions.ts'
 import { checkSchemas } from './schema.ts'
 import { at, findReferences, findStatements, ofType, type Packaged, readPackaged, toList } from './template.ts'
+import { checkActions, checkLogGroups, checkMetrics, checkWatched } from './watch.ts'
 
 /** What is checked of a packaged template before anybody deploys it: a row a rule. It answers with what breaks it. */
 export const RULES = {
@@ -22,7 +23,9 @@ export const RULES = {
   'partial-batches': checkBatches,
   'no-secret-in-environment': checkEnvironment,
   'every-function-watched': checkWatched,
-  'logs-end': checkRetention,
+  'alarms-tell-operators': checkActions,
+  'metrics-are-logged': checkMetrics,
+  'logs-end': checkLogGroups,
 } as const satisfies Record<string, (template: Packaged) => string[]>
 
 /** Lambda takes 250 MB unzipped; a bundle over this has swallowed something that a function does not need. */
@@ -169,18 +172,4 @@ function checkEnvironment(template: Packaged): string[] {
       .filter(name => SECRET.test(name))
       .map(name => `${id} has ${name} in its environment`),
   )
-}
-
-function checkWatched(template: Packaged): string[] {
-  const watched = new Set(ofType(template, 'AWS::CloudWatch::Alarm').flatMap(([, it]) => findReferences(it)))
-  const deadLetters = ofType(template, 'AWS::SQS::Queue').filter(([, it]) => !it.RedrivePolicy)
-  return [...ofType(template, 'AWS::Lambda::Function'), ...deadLetters]
-    .filter(([id]) => !watched.has(id))
-    .map(([id]) => `no alarm looks at ${id}`)
-}
-
-function checkRetention(template: Packaged): string[] {
-  return ofType(template, 'AWS::Logs::LogGroup')
-    .filter(([, it]) => !it.RetentionInDays)
-    .map(([id]) => `${id} keeps its lines for ever`)
 }

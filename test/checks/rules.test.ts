@@ -138,6 +138,31 @@ const MISTAKES: Record<string, [keyof typeof RULES, string, Mistake]> = {
     'JobLambdaFunction',
     (_, { Resources }) => void delete Resources.FunctionErrorsAlarm,
   ],
+  'an alarm on a metric that nothing logs': [
+    'metrics-are-logged',
+    'ErrorsAlarm: no log line counts errors',
+    get => {
+      get('ErrorsAlarm').MetricName = 'errors'
+    },
+  ],
+  'a graph of a series that nothing logs': [
+    'metrics-are-logged',
+    'Dashboard: no log line counts jobs by model',
+    get => {
+      const body = asserted(get('Dashboard').DashboardBody)
+      body['Fn::Sub'] = String(body['Fn::Sub']).replace('"status", "done"', '"model", "done"') as never
+    },
+  ],
+  'an alarm that nobody hears': [
+    'alarms-tell-operators',
+    'JobsAgeAlarm',
+    get => void delete get('JobsAgeAlarm').AlarmActions,
+  ],
+  'a function without a log': [
+    'logs-end',
+    'JobLambdaFunction',
+    (_, { Resources }) => void delete Resources.JobLogGroup,
+  ],
   'logs that are kept for ever': ['logs-end', 'JobLogGroup', get => void delete get('JobLogGroup').RetentionInDays],
   "a function's role that another service may use": [
     'lambda-alone-assumes-functions-roles',
