@@ -36,7 +36,12 @@ const BATCH_COLLECT_WHEN_WRONG = [
 const WEBHOOK_SECRET =
   'ssm:GetParameter arn:aws:ssm:us-east-1:000000000000:parameter/darkroom/dev/gemini-webhook-secret'
 
+/** Lambda sends there, in the function's name, what it could not carry out; the local one has no asynchronous queue. */
+const BURY = 'sqs:SendMessage arn:aws:sqs:us-east-1:000000000000:darkroom-schedules-dead-letter'
+
 const NOT_SEEN_OF: Record<string, readonly string[]> = {
+  'local-schedule': [BURY],
+  'local-batch-submit': [BURY],
   'local-batch-collect': BATCH_COLLECT_WHEN_WRONG,
   'local-webhook': [WEBHOOK_SECRET],
 }
