@@ -173,6 +173,8 @@ it('the functions as packaged bring a job of the batch lane to its end', async (
   gemini.webhooks.add('darkroom', url, undefined, SECRET)
   await park('called')
   await isOver('called', 'done')
+  // A tick of the clock may have been there first.
+  await until('the webhook has answered', () => darkroom.lines.some(line => line.includes('"message":"webhook"')))
 })
 
 it.each(functions)('%s called nothing that its role does not allow', id => {
