@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Refusal } from './refusal.ts'
 
 export const PACKAGE_FOLDER = join(import.meta.dirname, '../../dist/package')
 const project = join(import.meta.dirname, '../..')
@@ -58,7 +59,7 @@ export async function runOsls(args: readonly string[], env: NodeJS.ProcessEnv = 
     return stdout + stderr
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    throw new Error(`osls ${args[0]} failed:\n${withoutSpinner(stdout + stderr)}`, { cause: error })
+    throw new Refusal(`osls ${args[0]} failed:\n${withoutSpinner(stdout + stderr)}`, { cause: error })
   } finally {
     await rm(cwd, { recursive: true })
   }
