@@ -13,10 +13,13 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
+import { GetQueueUrlCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { putRecipes } from '../../infra/deploy/deploy.ts'
 import { PACKAGE_FOLDER } from '../../infra/deploy/package.ts'
 import { readStack, type StackResources } from '../../infra/deploy/stack.ts'
+import { type Gemini, startGemini } from '../../infra/local/gemini/server.ts'
 import { runScript } from '../helpers/command.ts'
 import { until } from '../helpers/darkroom.ts'
 
@@ -65,6 +68,7 @@ test('a parameter that nothing reads is refused by name', async () => {
 
 describe.runIf(isHere('moto_server'))('on moto', () => {
   let server: ChildProcess
+  let gemini: Gemini
   let env: Record<string, string>
   let stack: StackResources
   let deployed: Awaited<ReturnType<typeof runScript>>
@@ -74,6 +78,7 @@ describe.runIf(isHere('moto_server'))('on moto', () => {
   beforeAll(async () => {
     const port = await findFreePort()
     server = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore', detached: true })
+    gemini = await startGemini()
     for (const name of Object.keys(process.env).filter(it => it.startsWith('AWS_'))) delete process.env[name]
     const AWS_ENDPOINT_URL = `http://127.0.0.1:${port}`
     env = { ...keys, AWS_ENDPOINT_URL, SLS_AWS_MONITORING_FREQUENCY: '200' }
@@ -89,9 +94,13 @@ describe.runIf(isHere('moto_server'))('on moto', () => {
     if (deployed.code === 0) stack = await readStack(target)
   }, 90_000)
   afterAll(async () => {
+    await gemini[Symbol.asyncDispose]()
     if (server.pid) process.kill(-server.pid, 'SIGKILL')
     await once(server, 'exit')
   })
+
+  const doctor = () =>
+    runScript('infra/cli/darkroom.ts', ['doctor', ...where], { ...env, GOOGLE_GEMINI_BASE_URL: gemini.baseUrl })
 
   test('deploying ends with the two commands that send a photo and find its print', () => {
     expect(deployed.err).toBe('')
@@ -132,11 +141,57 @@ describe.runIf(isHere('moto_server'))('on moto', () => {
     expect(await putRecipes(s3(), stack.RecipesBucket)).toEqual([])
   })
 
-  test('a stage that is not there is told by remove', async () => {
+  test('the doctor sees a stage without key and budget, with a recipe that cannot be read', async () => {
+    const { out, code } = await doctor()
+    for (const line of [
+      'ok    stage test is deployed in eu-north-1',
+      `ok    the buckets are apart: ${stack.UploadsBucket}, ${stack.ResultsBucket}, ${stack.RecipesBucket}`,
+      'FAIL  the key is not in /own/key',
+      '→ aws ssm put-parameter --overwrite --type SecureString --name /own/key',
+      'ok    the template keeps its',
+      'ok    each of 3 queues',
+      'ok    schedule darkroom-test-weather rings in Europe/Oslo',
+      'FAIL  no daily budget is set',
+      'FAIL  recipe postcard.json is no JSON',
+      'FAIL  there is no key',
+    ])
+      expect(out).toContain(line)
+    expect(code).toBe(1)
+  })
+
+  test('the doctor finds a mended stage well, and what somebody changed by hand', async () => {
+    const recipe = { operation: 'photo', slots: { subject: 'a boat' } }
+    const settings = { dailyBudgetUsd: 25, models: { 'gemini-nano-banana-2.1': { requestsPerMinute: 1000 } } }
+    const put = (Key: string, json: object) =>
+      s3().send(new PutObjectCommand({ Bucket: stack.RecipesBucket, Key, Body: JSON.stringify(json) }))
+    await Promise.all([put('postcard.json', recipe), put('settings.json', settings)])
+    const ssm = new SSMClient({ region })
+    await ssm.send(new PutParameterCommand({ Name: '/own/key', Type: 'SecureString', Value: gemini.apiKey }))
+    const sqs = new SQSClient({ region })
+    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: stack.JobsQueue.split('/').at(-1) }))
+    const hide = (VisibilityTimeout: string) =>
+      sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { VisibilityTimeout } }))
+    await hide('30')
+    const changed = await doctor()
+    expect(changed.out).toContain('hides a message for 30 s, and darkroom-test-job may take 300 s')
+    await hide('1800')
+    const { out, err, code } = await doctor()
+    expect(err + out).not.toContain('FAIL')
+    expect(out).toContain('ok    the key is in the SecureString /own/key')
+    expect(out).toContain('ok    Google knows every field that Darkroom sends')
+    expect(code).toBe(0)
+    expect(gemini.calls.filter(call => call.status === 200)).toEqual([])
+  }, 60_000)
+
+  test('a stage that is not there is told by the doctor and by remove', async () => {
     const elsewhere = ['--stage', 'prod', '--region', region]
-    const ended = await runScript(REMOVE, elsewhere, env)
-    expect(ended.err).toContain('stage prod is not deployed in eu-north-1')
-    expect(ended.code).toBe(1)
+    for (const ended of [
+      await runScript(REMOVE, elsewhere, env),
+      await runScript('infra/cli/darkroom.ts', ['doctor', ...elsewhere], env),
+    ]) {
+      expect(ended.err).toContain('stage prod is not deployed in eu-north-1')
+      expect(ended.code).toBe(1)
+    }
   })
 
   test('pictures are removed only by who says so: refused, all is still there; then all is gone', async () => {
