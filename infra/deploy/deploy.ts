@@ -1,20 +1,21 @@
 /** `npm run deploy -- --stage X [--region Y] [--param name=value]…`: package, check, deploy, put the shipped recipes. */
 
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { checkPackage } from '../checks/rules.ts'
 import { listShipped, type Shipped } from './holdings.ts'
-import { packageService, runOsls } from './package.ts'
+import { PACKAGE_FOLDER, packageService, runOsls } from './package.ts'
 import { Refusal, runCommand } from './refusal.ts'
 import { readStack, type StackResources, type Target } from './stack.ts'
 import { readTarget } from './target.ts'
 
 /** Deploys what `npm run build` left. Nothing is changed in the account when a check fails. */
-export async function deploy(
-  options: Target & { params: readonly string[]; folder?: string },
-): Promise<StackResources> {
+export async function deploy(options: Target & { params: readonly string[] }): Promise<StackResources> {
   const { stage, region, params } = options
-  const folder = await packageService({ ...options, at: Date.now() })
+  // Not where `npm run package` puts what the checks look at: a deployment has its stage and its parameters in it.
+  const folder = join(PACKAGE_FOLDER, '../deploy', stage)
+  await packageService({ ...options, folder, at: Date.now() })
   const faults = checkPackage(folder)
   if (faults.length > 0) throw new Refusal(`not deployed; the template breaks its rules:\n${faults.join('\n')}`)
   const flags = ['--stage', stage, '--region', region, ...params.flatMap(it => ['--param', it])]
@@ -48,8 +49,12 @@ async function isThere(s3: S3Client, Bucket: string, Key: string): Promise<boole
 if (import.meta.main)
   await runCommand(async () => {
     const target = await readTarget(process.argv.slice(2))
+    console.log(`deploying stage ${target.stage} to ${target.region}; the first time takes some minutes`)
     const stack = await deploy(target)
     console.log(`deployed to ${target.region} as stage ${target.stage}; drop a photo with:`)
     console.log(`  aws s3 cp photo.jpg s3://${stack.UploadsBucket}/watercolour/`)
     console.log(`and find the print in:\n  aws s3 ls --recursive s3://${stack.ResultsBucket}/watercolour/`)
+    console.log(
+      `npm run darkroom -- doctor --stage ${target.stage} --region ${target.region} looks whether all is well`,
+    )
   })

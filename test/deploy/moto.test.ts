@@ -17,10 +17,11 @@ import { GetQueueUrlCommand, SetQueueAttributesCommand, SQSClient } from '@aws-s
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { putRecipes } from '../../infra/deploy/deploy.ts'
+import { tellOwnRecipes } from '../../infra/deploy/holdings.ts'
 import { PACKAGE_FOLDER } from '../../infra/deploy/package.ts'
 import { readStack, type StackResources } from '../../infra/deploy/stack.ts'
 import { type Gemini, startGemini } from '../../infra/local/gemini/server.ts'
-import { runScript } from '../helpers/command.ts'
+import { type Ended, runScript } from '../helpers/command.ts'
 import { until } from '../helpers/darkroom.ts'
 
 const isHere = (command: string) =>
@@ -71,7 +72,8 @@ describe.runIf(isHere('moto_server'))('on moto', () => {
   let gemini: Gemini
   let env: Record<string, string>
   let stack: StackResources
-  let deployed: Awaited<ReturnType<typeof runScript>>
+  let deployed: Ended
+  let beside: Promise<Ended>
   const { region } = target
   const s3 = () => new S3Client({ region })
 
@@ -92,6 +94,7 @@ describe.runIf(isHere('moto_server'))('on moto', () => {
     const params = ['--param', 'inputBuckets=one,two', '--param', 'geminiApiKeyParameter=/own/key']
     deployed = await runScript(DEPLOY, [...where, ...params], env)
     if (deployed.code === 0) stack = await readStack(target)
+    beside = runScript(DEPLOY, ['--stage', 'other', '--region', region], env)
   }, 90_000)
   afterAll(async () => {
     await gemini[Symbol.asyncDispose]()
@@ -137,8 +140,10 @@ describe.runIf(isHere('moto_server'))('on moto', () => {
   test('the shipped recipes are in their bucket, and a changed one stays changed', async () => {
     const { Contents = [] } = await s3().send(new ListObjectsV2Command({ Bucket: stack.RecipesBucket }))
     expect(Contents.map(({ Key }) => Key)).toEqual(expect.arrayContaining(['postcard.json', 'postcard/stamp.png']))
+    expect(await tellOwnRecipes(s3(), stack.RecipesBucket)).toBe(undefined)
     await s3().send(new PutObjectCommand({ Bucket: stack.RecipesBucket, Key: 'postcard.json', Body: 'changed' }))
     expect(await putRecipes(s3(), stack.RecipesBucket)).toEqual([])
+    expect(await tellOwnRecipes(s3(), stack.RecipesBucket)).toContain('holds 1 object, for one postcard.json')
   })
 
   test('the doctor sees a stage without key and budget, with a recipe that cannot be read', async () => {
@@ -217,7 +222,23 @@ describe.runIf(isHere('moto_server'))('on moto', () => {
     const removed = await runScript(REMOVE, [...where, '--delete-pictures'], env)
     expect(removed).toMatchObject({ code: 0, err: '', out: expect.stringContaining('stage test is removed') })
     await expect(readStack(target)).rejects.toThrow('stage test is not deployed')
-    expect((await s3().send(new ListBucketsCommand({}))).Buckets ?? []).toEqual([])
+    const { Buckets = [] } = await s3().send(new ListBucketsCommand({}))
+    expect(Buckets.filter(({ Name }) => Name?.includes('-test-'))).toEqual([])
+  }, 60_000)
+
+  test('a stage beside it goes too, and with --keep-pictures what it holds stays', async () => {
+    expect((await beside).err).toBe('')
+    const { ResultsBucket, UploadsBucket, LedgerTable } = await readStack({ stage: 'other', region })
+    await s3().send(new PutObjectCommand({ Bucket: ResultsBucket, Key: 'a/image-1.jpg', Body: 'x' }))
+    const { code, out } = await runScript(REMOVE, ['--stage', 'other', '--region', region, '--keep-pictures'], env)
+    expect(code).toBe(0)
+    expect(out).toContain(`s3://${ResultsBucket} holds 1 object, for one a/image-1.jpg`)
+    expect(out).toContain(`table ${LedgerTable} knows`)
+    const { Buckets = [] } = await s3().send(new ListBucketsCommand({}))
+    const names = Buckets.map(({ Name }) => Name)
+    expect(names).toContain(ResultsBucket)
+    expect(names).not.toContain(UploadsBucket)
+    await expect(readStack({ stage: 'other', region })).rejects.toThrow('stage other is not deployed')
   }, 60_000)
 })
 
