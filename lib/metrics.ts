@@ -25,6 +25,7 @@ const LINES = {
     dimensions: [[], ['code']],
     count: 'waits',
   },
+  'budget near its end': { metrics: { budgetsNear: 'Count' }, dimensions: [[]], count: 'budgetsNear' },
   'batch under way': { metrics: { batchHours: 'None' }, dimensions: [[]], count: 'batches' },
 } as const satisfies Record<string, Line>
 
