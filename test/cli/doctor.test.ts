@@ -107,14 +107,27 @@ describe('queues and pace', () => {
   })
 
   test.each([
-    ['a limit that is not known', [source], undefined, 'note 50 jobs run at once, about 100 calls a minute'],
-    ['a limit that is met', [source], 99, 'note 50 jobs run at once'],
-    ['a limit that is not met', [source], 100, 'ok 50 jobs run at once'],
-    ['no bound', [{ ...source, maximumConcurrency: Number.POSITIVE_INFINITY }], 100, 'FAIL Infinity jobs'],
-  ])('%s is told', (_, sources, limit, head) => {
+    [
+      'a limit that is not known',
+      [source],
+      undefined,
+      'note 50 jobs run at once, about 100 calls a minute',
+      'until Google answers 429',
+    ],
+    ['a limit that is met', [source], 99, 'note 50 jobs run at once', 'wait for a slot'],
+    ['a limit that is not met', [source], 100, 'ok 50 jobs run at once', ''],
+    [
+      'no bound',
+      [{ ...source, maximumConcurrency: Number.POSITIVE_INFINITY }],
+      100,
+      'FAIL Infinity jobs',
+      'all of the account',
+    ],
+  ])('%s is told', (_, sources, limit, head, means) => {
     const finding = checkPace(sources, model, limit)
     expect(headOf(finding)).toContain(head)
-    if (finding.verdict !== 'ok') expect([finding.means, finding.todo]).not.toContain(undefined)
+    expect(finding.means ?? '').toContain(means)
+    expect(finding.todo === undefined).toBe(finding.verdict === 'ok')
   })
 
   test('a queue that hides messages too shortly, and one that nobody reads, are told', () => {
