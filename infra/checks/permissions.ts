@@ -24,7 +24,11 @@ export function checkPermissions(template: Packaged): string[] {
       .filter(arn => findReferences(arn).every(other => other.startsWith('AWS::')))
       .map(arn => `${id} takes all of ${JSON.stringify(arn)}`),
   )
-  return [...statements, ...foreign]
+  // Names that a deployment is given end in permissions, too.
+  const given = Object.entries(template.Parameters ?? {})
+    .filter(([, it]) => isWide(at(it, 'Default') ?? ''))
+    .map(([id, it]) => `parameter ${id} is ${JSON.stringify(at(it, 'Default'))}`)
+  return [...statements, ...foreign, ...given]
 }
 
 function isWide(resource: Value): boolean {

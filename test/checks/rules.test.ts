@@ -199,6 +199,13 @@ const MISTAKES: Record<string, [keyof typeof RULES, string, Mistake]> = {
       get('JobRole').ManagedPolicyArns = ['arn:aws:iam::aws:policy/AmazonS3FullAccess']
     },
   ],
+  'a wildcard that a parameter brings along': [
+    'no-wildcard',
+    'parameter InputBuckets',
+    (_, { Parameters }) => {
+      if (Parameters) Parameters.InputBuckets = { Type: 'String', Default: 'photos,*' }
+    },
+  ],
   "a queue that anybody's bucket may write to": [
     'services-of-this-account',
     'UploadsQueuePolicy',

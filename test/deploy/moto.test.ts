@@ -39,14 +39,6 @@ const linting = isHere('cfn-lint')
   : undefined
 linting?.catch(() => undefined)
 
-test.runIf(linting)(
-  'cfn-lint has nothing to say about the template',
-  async () => {
-    expect((await linting)?.stdout).toBe('')
-  },
-  60_000,
-)
-
 test.each([
   ['no stage', [], keys, 'which stage?'],
   ['a stage that no resource could be named after', ['--stage', 'Prod_1'], keys, '--stage "Prod_1" names no stage'],
@@ -64,6 +56,12 @@ test.each([
 test('a parameter that nothing reads is refused by name', async () => {
   const { code, err } = await runScript(DEPLOY, [...where, '--param', 'alarmEmial=you@example.com'], keys)
   expect(err).toContain('--param alarmEmial=you@example.com: expected name=value with one of inputBuckets,')
+  expect(code).toBe(1)
+})
+
+test('what breaks a rule is not deployed', async () => {
+  const { code, err } = await runScript(DEPLOY, [...where, '--param', 'inputBuckets=photos,*'], keys)
+  expect(err).toBe('not deployed; the template breaks its rules:\nno-wildcard: parameter InputBuckets is "photos,*"\n')
   expect(code).toBe(1)
 })
 
@@ -241,6 +239,14 @@ describe.runIf(isHere('moto_server'))('on moto', () => {
     await expect(readStack({ stage: 'other', region })).rejects.toThrow('stage other is not deployed')
   }, 60_000)
 })
+
+test.runIf(linting)(
+  'cfn-lint has nothing to say about the template',
+  async () => {
+    expect((await linting)?.stdout).toBe('')
+  },
+  60_000,
+)
 
 async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
