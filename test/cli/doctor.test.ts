@@ -1,10 +1,13 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { readPackaged } from '../../infra/checks/template.ts'
 import { checkEnvironment } from '../../infra/cli/doctor/environment.ts'
 import { type Finding, toText } from '../../infra/cli/doctor/finding.ts'
 import { checkGoogle } from '../../infra/cli/doctor/google.ts'
 import { checkRecipes, checkSettings } from '../../infra/cli/doctor/policy.ts'
+import { buildProbe } from '../../infra/cli/doctor/probe.ts'
 import { checkPace, checkVisibility, readSources, type Source } from '../../infra/cli/doctor/sources.ts'
 import { checkPackaged, checkZones } from '../../infra/cli/doctor/template.ts'
 import { PACKAGE_FOLDER } from '../../infra/deploy/package.ts'
@@ -48,6 +51,53 @@ describe('Google', () => {
     ['a dead network', { baseUrl: 'http://127.0.0.1:9' }, "FAIL Google can't be reached"],
   ])('%s is told', async (_, options, head) => {
     expect(await ask(options)).toEqual([expect.stringContaining(head)])
+  })
+})
+
+describe('the probe of the fields', () => {
+  /** Google's answer, whatever is asked. */
+  async function startAnswer(status: number, message: string) {
+    const server = createServer((request, response) => {
+      const isProbe = request.method === 'POST'
+      request.resume().on('end', () => {
+        response.writeHead(isProbe ? status : 200).end(JSON.stringify(isProbe ? { error: { message } } : {}))
+      })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    return `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  }
+  const unknown = (name: string) => `Invalid JSON payload received. Unknown name "${name}": Cannot find field.\n`
+
+  test('has every field that a job can make Darkroom send, and is refused', async () => {
+    const body = JSON.parse(await buildProbe(model)) as object
+    expect(Object.keys(body).toSorted()).toEqual([
+      'contents',
+      'darkroomDoctor',
+      'generationConfig',
+      'systemInstruction',
+      'tools',
+    ])
+    for (const name of ['inlineData', 'fileUri', 'aspectRatio', 'imageSize', 'thinkingLevel', 'imageSearch'])
+      expect(JSON.stringify(body)).toContain(`"${name}"`)
+  })
+
+  test.each([
+    [
+      'a field that Google has given up',
+      400,
+      unknown('darkroomDoctor') + unknown('imageSize'),
+      'FAIL Google knows no field imageSize',
+    ],
+    ['a Google that is busy', 503, 'overloaded', 'note the probe of the fields was answered with HTTP 503: overloaded'],
+    ['another refusal', 400, 'no billing', 'note the probe of the fields was answered with HTTP 400: no billing'],
+  ])('%s is told', async (_, status, message, head) => {
+    const baseUrl = await startAnswer(status, message)
+    const findings = await checkGoogle({ apiKey: 'AIza', baseUrl, models })
+    expect(findings.map(headOf)).toEqual([`ok the key opens, and ${model} is alive`, head])
   })
 })
 

@@ -1,10 +1,9 @@
 import { type Finding, type Findings, fault, note, well } from './finding.ts'
+import { buildProbe, judgeProbe } from './probe.ts'
 
 export type GoogleOptions = { apiKey: string | undefined; baseUrl?: string; models: readonly string[] }
 
 const GOOGLE = 'https://generativelanguage.googleapis.com'
-/** No field of Gemini's: a request that has it is refused before it costs anything, and every unknown field is named. */
-const PROBE = 'darkroomDoctor'
 const NO_JOB = 'every job waits until the key is mended, and then runs by itself'
 const MAKE_ONE = 'make a key at https://aistudio.google.com/apikey, with billing in its project'
 
@@ -24,7 +23,10 @@ export async function checkGoogle({ apiKey, baseUrl = GOOGLE, models }: GoogleOp
       findings.push(status === 200 ? well(`the key opens, and ${model} is alive`) : gone(model))
     }
     const [alive] = models.filter((_, index) => findings[index]?.verdict === 'ok')
-    if (alive) findings.push(judgeProbe(await ask(`${alive}:generateContent`, JSON.stringify(toProbe()))))
+    if (alive) {
+      const { status, text } = await ask(`${alive}:generateContent`, await buildProbe(alive))
+      findings.push(judgeProbe(status, readMessage(text)))
+    }
     return findings
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -56,28 +58,6 @@ function judgeKey(status: number, text: string): Finding {
       'ask again in a minute',
     )
   return fault(`Google refuses the key: ${what}`, NO_JOB, MAKE_ONE)
-}
-
-function toProbe() {
-  const generationConfig = {
-    responseModalities: ['TEXT', 'IMAGE'],
-    imageConfig: { aspectRatio: '1:1', imageSize: '1K' },
-    thinkingConfig: { includeThoughts: true },
-  }
-  return { contents: [{ role: 'user', parts: [{ text: 'not drawn' }] }], generationConfig, [PROBE]: true }
-}
-
-function judgeProbe({ status, text }: { status: number; text: string }): Finding {
-  const unknown = [...readMessage(text).matchAll(/Unknown name "([^"]+)"/g)].map(match => match[1] ?? '')
-  if (status !== 400 || !unknown.includes(PROBE))
-    return note(
-      `the probe of the fields was answered with HTTP ${status}: ${readMessage(text)}`,
-      'whether Google knows every field is not known; nothing was billed unless it is 200',
-      'ask again later',
-    )
-  const others = unknown.filter(name => name !== PROBE)
-  if (others.length === 0) return well('Google knows every field that Darkroom sends')
-  return fault(`Google knows no field ${others.join(', ')}`, 'every job that has it is refused', 'upgrade Darkroom')
 }
 
 function readMessage(text: string): string {
