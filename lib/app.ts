@@ -72,7 +72,7 @@ export function createApp(env: Record<string, string | undefined>) {
     parking: createParking(table, now),
     gates: createGates(rows, now),
     pace: createPace(rows, now),
-    budgets: createBudgets(rows, now),
+    budgets: createBudgets(rows, now, near => log.warn('budget near its end', near)),
     sessions: createSessions(dynamodb, config.ledgerTable, now),
     sendAgain: createSendAgain(sqs),
     storage,

@@ -25,6 +25,7 @@ const LINES = {
     dimensions: [[], ['code']],
     count: 'waits',
   },
+  'budget near its end': { metrics: { budgetsNear: 'Count' }, dimensions: [[]], count: 'budgetsNear' },
   'batch under way': { metrics: { batchHours: 'None' }, dimensions: [[]], count: 'batches' },
 } as const satisfies Record<string, Line>
 
@@ -37,6 +38,14 @@ type Line = {
   dimensions: readonly (readonly string[])[]
   /** The field that is 1 in each line. */
   count: string
+}
+
+/** Whether some line counts in the series of a metric by these dimensions: CloudWatch shows any other as empty, for ever. */
+export function isPublished(metric: string, dimensions: readonly string[]): boolean {
+  const series = dimensions.toSorted().join()
+  return [...Object.values<Line>(LINES), ERROR_LINE].some(
+    line => Object.hasOwn(line.metrics, metric) && line.dimensions.some(set => set.toSorted().join() === series),
+  )
 }
 
 /** The fields that make a log line a metric too, or none. Metrics that a line has no number for are left out. */

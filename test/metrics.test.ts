@@ -49,6 +49,10 @@ test('a job that waits counts by its code, and one that waits for a repair also 
   expect(repair).toMatchObject({ waits: 1, errorLines: 1, code: 'ERR_GEMINI_KEY' })
 })
 
+test('a budget that is near its end counts once', () => {
+  expect(read('budget near its end', { budget: 'all' }, 'warn').line).toMatchObject({ budgetsNear: 1, budget: 'all' })
+})
+
 test('any line that a person should look at is counted, and keeps its own fields', () => {
   expect(read('job met a bug', { errors: 3 }, 'error').line).toMatchObject({ errors: 3, errorLines: 1 })
 })

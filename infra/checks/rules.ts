@@ -1,8 +1,12 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkPermissions, checkRoles, checkScheduler, checkTrust } from './permissions.ts'
+import { checkBuckets, checkKept, checkLifeCycles, checkNotices, checkPublic, checkRestore } from './buckets.ts'
+import { checkPermissions, checkRoles, checkServices, checkTrust, checkUrls } from './permissions.ts'
+import { checkBatches, checkConcurrency, checkDeadLetters, checkVisibility } from './queues.ts'
+import { checkKeptTicks, checkScheduler } from './schedules.ts'
 import { checkSchemas } from './schema.ts'
 import { at, findReferences, findStatements, ofType, type Packaged, readPackaged, toList } from './template.ts'
+import { checkActions, checkLogGroups, checkMetrics, checkWatched } from './watch.ts'
 
 /** What is checked of a packaged template before anybody deploys it: a row a rule. It answers with what breaks it. */
 export const RULES = {
@@ -12,17 +16,28 @@ export const RULES = {
   'no-wildcard': checkPermissions,
   'role-per-function': checkRoles,
   'lambda-alone-assumes-functions-roles': checkTrust,
+  'services-of-this-account': checkServices,
+  'one-public-url': checkUrls,
   'scheduler-has-own-role': checkScheduler,
+  'lost-ticks-kept': checkKeptTicks,
   'no-public-bucket': checkPublic,
   'tls-only': checkTls,
   encrypted: checkEncryption,
   'buckets-distinct': checkBuckets,
+  'only-uploads-start-jobs': checkNotices,
+  'data-outlives-stack': checkKept,
+  'data-can-be-restored': checkRestore,
+  'life-cycles': checkLifeCycles,
   'visibility-six-times-timeout': checkVisibility,
   'dead-letter-queue-each': checkDeadLetters,
   'partial-batches': checkBatches,
+  'bounded-concurrency': checkConcurrency,
   'no-secret-in-environment': checkEnvironment,
+  'runtime-as-tested': checkRuntime,
   'every-function-watched': checkWatched,
-  'logs-end': checkRetention,
+  'alarms-tell-operators': checkActions,
+  'metrics-are-logged': checkMetrics,
+  'logs-end': checkLogGroups,
 } as const satisfies Record<string, (template: Packaged) => string[]>
 
 /** Lambda takes 250 MB unzipped; a bundle over this has swallowed something that a function does not need. */
@@ -76,32 +91,24 @@ function checkCycles({ Resources }: Packaged): string[] {
   return Object.keys(Resources).flatMap(id => walk(id, []))
 }
 
-const BLOCKS = ['BlockPublicAcls', 'BlockPublicPolicy', 'IgnorePublicAcls', 'RestrictPublicBuckets']
-
-function checkPublic(template: Packaged): string[] {
-  const open = ofType(template, 'AWS::S3::Bucket').flatMap(([id, properties]) =>
-    BLOCKS.filter(block => at(properties, 'PublicAccessBlockConfiguration', block) !== true).map(
-      block => `${id} does not ${block}`,
-    ),
-  )
-  const anybody = findStatements(template)
-    .filter(({ effect, statement }) => effect === 'Allow' && JSON.stringify(statement.Principal)?.includes('"*"'))
-    .map(({ id }) => `${id} lets anybody in`)
-  return [...open, ...anybody]
-}
-
-/** What a policy of a resource's own must refuse, by type. */
+/** What a policy of a resource's own must refuse, by type: for a bucket, of its objects too. */
 const CONVERSED = ['AWS::S3::Bucket', 'AWS::SQS::Queue', 'AWS::SNS::Topic']
+const ALL_OF_IT = ['s3:*', 'sqs:*', 'sns:Publish']
 
 function checkTls(template: Packaged): string[] {
   const refusals = findStatements(template).filter(
-    ({ effect, statement }) =>
-      effect === 'Deny' && String(at(statement, 'Condition', 'Bool', 'aws:SecureTransport')) === 'false',
+    ({ effect, statement, actions }) =>
+      effect === 'Deny' &&
+      String(at(statement, 'Condition', 'Bool', 'aws:SecureTransport')) === 'false' &&
+      [at(statement, 'Principal'), at(statement, 'Principal', 'AWS')].includes('*') &&
+      actions.some(action => ALL_OF_IT.includes(action)),
   )
-  const covered = new Set(refusals.flatMap(({ resources }) => resources.flatMap(findReferences)))
-  return CONVERSED.flatMap(type => ofType(template, type))
-    .filter(([id]) => !covered.has(id))
-    .map(([id]) => `${id} can be spoken to without TLS`)
+  const refused = refusals.flatMap(({ resources }) => resources)
+  const names = (id: string) => refused.filter(resource => findReferences(resource).includes(id))
+  const hasObjects = (id: string) => names(id).some(resource => JSON.stringify(resource).includes('/*'))
+  return CONVERSED.flatMap(type => ofType(template, type).map(([id]) => ({ id, isBucket: type.endsWith('Bucket') })))
+    .filter(({ id, isBucket }) => names(id).length === 0 || (isBucket && !hasObjects(id)))
+    .map(({ id }) => `${id} can be spoken to without TLS`)
 }
 
 function checkEncryption(template: Packaged): string[] {
@@ -112,75 +119,22 @@ function checkEncryption(template: Packaged): string[] {
   return [...buckets, ...queues].map(([id]) => `${id} is not encrypted`)
 }
 
-/** One bucket for two purposes would let a result start a job, or an uploader change a recipe. */
-function checkBuckets(template: Packaged): string[] {
-  const names = ['UPLOADS_BUCKET', 'RESULTS_BUCKET', 'RECIPES_BUCKET']
-  return ofType(template, 'AWS::Lambda::Function').flatMap(([id, properties]) => {
-    const buckets = names.map(name => JSON.stringify(at(properties, 'Environment', 'Variables', name)))
-    const same = names.filter((_, index) => buckets.slice(0, index).some(other => other === buckets[index]))
-    return same.map(name => `${id}: ${name} is another's bucket too`)
-  })
-}
-
-function sourcesOf(template: Packaged) {
-  return ofType(template, 'AWS::Lambda::EventSourceMapping').map(([id, properties]) => ({
-    id,
-    properties,
-    queueId: findReferences(properties.EventSourceArn)[0] ?? '',
-    functionId: findReferences(properties.FunctionName)[0] ?? '',
-  }))
-}
-
-/** AWS asks for six times the function's time-out, so that a batch that is retried inside Lambda is not delivered twice. */
-function checkVisibility(template: Packaged): string[] {
-  return sourcesOf(template).flatMap(({ queueId, functionId }) => {
-    const timeout = Number(template.Resources[functionId]?.Properties?.Timeout ?? 3)
-    const visibility = Number(template.Resources[queueId]?.Properties?.VisibilityTimeout ?? 30)
-    if (visibility >= 6 * timeout) return []
-    return [`${queueId} hides messages for ${visibility} s, ${functionId} may take ${timeout} s`]
-  })
-}
-
-function checkDeadLetters(template: Packaged): string[] {
-  const targets = ofType(template, 'AWS::SQS::Queue').map(([id, it]) => ({
-    id,
-    target: findReferences(at(it, 'RedrivePolicy', 'deadLetterTargetArn'))[0],
-  }))
-  const ends = new Set(targets.map(({ target }) => target))
-  const without = targets.filter(({ id, target }) => !target && !ends.has(id))
-  const shared = targets.filter(({ id, target }) => target && targets.some(it => it.id !== id && it.target === target))
-  return [
-    ...without.map(({ id }) => `${id} has no dead-letter queue`),
-    ...shared.map(({ id, target }) => `${id} shares ${target}`),
-  ]
-}
-
-function checkBatches(template: Packaged): string[] {
-  return sourcesOf(template)
-    .filter(({ properties }) => !toList(properties.FunctionResponseTypes).includes('ReportBatchItemFailures'))
-    .map(({ id }) => `${id}: one failed message would bring its whole batch again`)
-}
-
-const SECRET = /^(GEMINI_API_KEY|GEMINI_WEBHOOK_SECRET)$|PASSWORD|TOKEN/
+const SECRET_NAME = /^(GEMINI_API_KEY|GEMINI_WEBHOOK_SECRET)$|PASSWORD|TOKEN/
+/** How Google's keys and secrets begin. */
+const SECRET = /^(AIza|whsec_)/
 
 function checkEnvironment(template: Packaged): string[] {
   return ofType(template, 'AWS::Lambda::Function').flatMap(([id, properties]) =>
-    Object.keys(at(properties, 'Environment', 'Variables') ?? {})
-      .filter(name => SECRET.test(name))
-      .map(name => `${id} has ${name} in its environment`),
+    Object.entries(at(properties, 'Environment', 'Variables') ?? {})
+      .filter(([name, value]) => SECRET_NAME.test(name) || SECRET.test(String(value)))
+      .map(([name]) => `${id} has ${name} in its environment`),
   )
 }
 
-function checkWatched(template: Packaged): string[] {
-  const watched = new Set(ofType(template, 'AWS::CloudWatch::Alarm').flatMap(([, it]) => findReferences(it)))
-  const deadLetters = ofType(template, 'AWS::SQS::Queue').filter(([, it]) => !it.RedrivePolicy)
-  return [...ofType(template, 'AWS::Lambda::Function'), ...deadLetters]
-    .filter(([id]) => !watched.has(id))
-    .map(([id]) => `no alarm looks at ${id}`)
-}
-
-function checkRetention(template: Packaged): string[] {
-  return ofType(template, 'AWS::Logs::LogGroup')
-    .filter(([, it]) => !it.RetentionInDays)
-    .map(([id]) => `${id} keeps its lines for ever`)
+/** What the tests ran on is what is deployed. */
+function checkRuntime(template: Packaged): string[] {
+  return ofType(template, 'AWS::Lambda::Function')
+    .map(([id, { Runtime, Architectures }]) => [id, [Runtime, ...toList(Architectures)].join(' on ')])
+    .filter(([, runtime]) => runtime !== 'nodejs24.x on arm64')
+    .map(([id, runtime]) => `${id} runs ${runtime}, and nodejs24.x on arm64 is what is packaged for`)
 }

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 /** A value of a CloudFormation template. */
 export type Value = string | number | boolean | null | Value[] | { [name: string]: Value }
 export type Properties = { [name: string]: Value }
-export type Resource = { Type: string; Properties?: Properties; DependsOn?: string | string[]; Condition?: string }
+export type Resource = {
+  Type: string
+  Properties?: Properties
+  DependsOn?: string | string[]
+  Condition?: string
+  DeletionPolicy?: string
+  UpdateReplacePolicy?: string
+}
 
 /** The template as it was packaged. */
 export type Packaged = {

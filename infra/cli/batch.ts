@@ -7,6 +7,7 @@ import { createTable } from '../../lib/aws/table.ts'
 import { cancelBatch } from '../../lib/batches/cancel.ts'
 import { LIVE, OVER } from '../../lib/batches/park.ts'
 import { readStack } from '../deploy/stack.ts'
+import { findRegion } from '../deploy/target.ts'
 import { type Command, readArguments, readVariables, UsageError } from './command.ts'
 import { formatTable } from './table.ts'
 
@@ -19,7 +20,7 @@ darkroom batch cancel ID…     [--stage NAME]
 Lists the batches of the half-price lane, those under way first; shows some whole; or cancels them, within minutes. What Google
 has answered by then still counts and is paid for; the other jobs of a cancelled batch end as failed, with ERR_BATCH_CANCELLED.
 
---stage   the deployed stage whose batches are meant, in AWS_REGION
+--stage   the deployed stage whose batches are meant, in the region of the AWS command line
 
 Without a stage ${NAMES.join(', ')} name the resources, as they do for the functions.`
 
@@ -58,8 +59,7 @@ async function openDesk(stage: string | undefined) {
 
 async function findResources(stage: string | undefined): Promise<Record<(typeof NAMES)[number], string>> {
   if (stage === undefined) return readVariables(NAMES)
-  const { AWS_REGION: region } = readVariables(['AWS_REGION'])
-  const { ResultsBucket, LedgerTable, BatchesQueue } = await readStack({ stage, region })
+  const { ResultsBucket, LedgerTable, BatchesQueue } = await readStack({ stage, region: await findRegion() })
   return { RESULTS_BUCKET: ResultsBucket, LEDGER_TABLE: LedgerTable, BATCHES_QUEUE_URL: BatchesQueue }
 }
 

@@ -3,10 +3,12 @@
  * Twice the same source gives twice the same bytes.
  */
 import { execFile } from 'node:child_process'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Refusal } from './refusal.ts'
 
 export const PACKAGE_FOLDER = join(import.meta.dirname, '../../dist/package')
 const project = join(import.meta.dirname, '../..')
@@ -27,7 +29,7 @@ export type PackageOptions = {
   at?: number
 }
 
-/** Runs `osls package` on what `npm run build` left in `dist/functions`. One at a time: osls works in `.serverless`. */
+/** Runs `osls package` on what `npm run build` left in `dist/functions`. */
 export async function packageService(options: PackageOptions = {}): Promise<string> {
   const { stage = 'dev', region, params = [], folder = PACKAGE_FOLDER, at = 0 } = options
   await rm(folder, { recursive: true, force: true })
@@ -47,14 +49,29 @@ export async function runOsls(args: readonly string[], env: NodeJS.ProcessEnv = 
     SLS_INTERACTIVE_SETUP_ENABLE: '0',
     CI: '1',
   }
-  const options = { cwd: project, env: { ...env, ...quiet }, maxBuffer: 16e6 }
+  const cwd = await openWorkshop()
   try {
-    const { stdout, stderr } = await run(process.execPath, [osls, ...args], options)
+    const { stdout, stderr } = await run(process.execPath, [osls, ...args], {
+      cwd,
+      env: { ...env, ...quiet },
+      maxBuffer: 16e6,
+    })
     return stdout + stderr
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    throw new Error(`osls ${args[0]} failed:\n${withoutSpinner(stdout + stderr)}`, { cause: error })
+    throw new Refusal(`osls ${args[0]} failed:\n${withoutSpinner(stdout + stderr)}`, { cause: error })
+  } finally {
+    await rm(cwd, { recursive: true })
   }
+}
+
+/** osls works in `.serverless` of its folder, so two at once would take each other's files: each gets a folder of its own. */
+async function openWorkshop(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'darkroom-osls-'))
+  for (const name of ['infra', 'dist']) await symlink(join(project, name), join(folder, name))
+  // A link to it would not be taken for a service.
+  await copyFile(join(project, 'serverless.yml'), join(folder, 'serverless.yml'))
+  return folder
 }
 
 /** osls draws its progress over and over. */
@@ -73,13 +90,16 @@ function withoutAccount(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 /** osls names the artifacts' folder after the moment of packaging. */
 const STAMP = /\b\d{13}-\d{4}-\d\d-\d\dT[\d:.]+Z/g
+/** Where osls worked, before the artifacts' names. */
+const WORKSHOP = /[^"]*\/(?=\.serverless\/[\w-]+\.zip")/g
 
-/** Takes the moment and the order of osls's own parallel work out of what it wrote. */
+/** Takes the moment, the place and the order of osls's own parallel work out of what it wrote. */
 async function settleFiles(folder: string, at: number): Promise<void> {
   const stamp = `${String(at).padStart(13, '0')}-${new Date(at).toISOString()}`
   for (const name of (await readdir(folder)).filter(file => file.endsWith('.json'))) {
     const file = join(folder, name)
-    const json = JSON.parse((await readFile(file, 'utf8')).replace(STAMP, stamp)) as unknown
+    const text = (await readFile(file, 'utf8')).replace(STAMP, stamp).replace(WORKSHOP, '')
+    const json = JSON.parse(text) as unknown
     await writeFile(file, `${JSON.stringify(json, sortKeys, 2)}\n`)
   }
 }

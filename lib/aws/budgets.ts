@@ -7,12 +7,17 @@ export type Budget = { name: string; limitMicroUsd: number }
 /** Money set aside for one call, in every budget that the call spends. Kept in the job's row, so that its next claim can settle it. */
 export type Hold = { key: string; day: string; budgets: string[]; microUsd: number; until: number }
 
+/** A budget of which four fifths are spent or set aside: told once a day and limit. */
+export type Near = { budget: string; day: string; limitUsd: number; committedUsd: number }
+
 /** The budget that has no room, as it stands. */
 type Spent = { name: string; limitMicroUsd: number; committedMicroUsd: number; isNew: boolean }
 
 const REMEMBERED_MS = 90 * 24 * 3600 * 1000
 /** Each try that finds no room although there was some means that somebody else got on. */
 const TRIES = 50
+/** The part of a budget from which on it is near its end. */
+const NEAR = 0.8
 const HOLD = 'hold#'
 const SWEPT = 'swept'
 
@@ -34,12 +39,14 @@ export type Budgets = ReturnType<typeof createBudgets>
  * A call that spends two budgets holds in the one, then in the other; where the second has no room the first is given
  * back, and who dies in between leaves a hold like any other.
  */
-export function createBudgets(rows: Rows, now: () => number) {
+export function createBudgets(rows: Rows, now: () => number, onNear: (budget: Near) => void = () => {}) {
   /** Holds in one budget; where there is no room, sweeps and tries again as long as others make room or take it. */
   async function holdIn(budget: Budget, hold: Hold): Promise<Spent | undefined> {
     const { name, limitMicroUsd } = budget
     for (let tried = 1; ; tried += 1) {
-      if (await addHold(rows, name, limitMicroUsd, hold, now())) return undefined
+      const held = await addHold(rows, name, limitMicroUsd, hold, now())
+      // The hold stands; whoever comes next tells it where this fails.
+      if (held) return tellNear(budget, hold.day, held).catch(() => undefined)
       const row = await rows.read(`budget#${name}`, hold.day)
       // The SDK repeats a write whose answer was lost, and the second finds the first.
       if (row?.[HOLD + hold.key] === toMark(hold)) return undefined
@@ -50,8 +57,15 @@ export function createBudgets(rows: Rows, now: () => number) {
   }
 
   async function tellSpent(budget: Budget, day: string, row: Row | undefined): Promise<Spent> {
-    const isNew = row?.toldAtLimit !== budget.limitMicroUsd && (await tellOnce(rows, budget, day, now()))
+    const isNew = await tellOnce(rows, budget, day, row, 'toldAtLimit', now())
     return { ...budget, committedMicroUsd: Number(row?.committedMicroUsd ?? 0), isNew }
+  }
+
+  async function tellNear(budget: Budget, day: string, row: Row): Promise<undefined> {
+    const { name, limitMicroUsd } = budget
+    const committed = Number(row.committedMicroUsd)
+    if (committed < NEAR * limitMicroUsd || !(await tellOnce(rows, budget, day, row, 'toldNearAtLimit', now()))) return
+    onNear({ budget: name, day, limitUsd: limitMicroUsd / 1e6, committedUsd: committed / 1e6 })
   }
 
   async function settle(hold: Hold, microUsd: number): Promise<void> {
@@ -95,10 +109,17 @@ function toMark({ microUsd, until }: Hold): string {
   return `${microUsd} until ${until}`
 }
 
-async function addHold(rows: Rows, name: string, limitMicroUsd: number, hold: Hold, at: number): Promise<boolean> {
+/** The budget's row with the hold in it, or `undefined` where there is no room. */
+async function addHold(
+  rows: Rows,
+  name: string,
+  limitMicroUsd: number,
+  hold: Hold,
+  at: number,
+): Promise<Row | undefined> {
   const room = limitMicroUsd - hold.microUsd
-  if (room < 0) return false
-  const row = await rows.update(`budget#${name}`, hold.day, {
+  if (room < 0) return undefined
+  return rows.update(`budget#${name}`, hold.day, {
     expression:
       'SET #kind = :kind, expiresAt = :expiresAt, committedMicroUsd = if_not_exists(committedMicroUsd, :zero) + :amount, #hold = :mark',
     condition:
@@ -113,7 +134,6 @@ async function addHold(rows: Rows, name: string, limitMicroUsd: number, hold: Ho
       ':room': room,
     },
   })
-  return row !== undefined
 }
 
 async function settleIn(rows: Rows, name: string, hold: Hold, microUsd: number): Promise<void> {
@@ -147,13 +167,21 @@ async function sweep(rows: Rows, name: string, day: string, row: Row | undefined
   return swept
 }
 
-/** Whether nobody said before that this budget is spent today, at this limit. */
-async function tellOnce(rows: Rows, { name, limitMicroUsd }: Budget, day: string, at: number): Promise<boolean> {
-  const told = await rows.update(`budget#${name}`, day, {
-    expression: 'SET #kind = :kind, expiresAt = :expiresAt, toldAtLimit = :limit',
-    condition: 'attribute_not_exists(toldAtLimit) OR toldAtLimit <> :limit',
-    names: { '#kind': 'kind' },
+/** Whether nobody said before, today and at this limit, what the attribute remembers. */
+async function tellOnce(
+  rows: Rows,
+  { name, limitMicroUsd }: Budget,
+  day: string,
+  row: Row | undefined,
+  told: 'toldAtLimit' | 'toldNearAtLimit',
+  at: number,
+): Promise<boolean> {
+  if (row?.[told] === limitMicroUsd) return false
+  const written = await rows.update(`budget#${name}`, day, {
+    expression: 'SET #kind = :kind, expiresAt = :expiresAt, #told = :limit',
+    condition: 'attribute_not_exists(#told) OR #told <> :limit',
+    names: { '#kind': 'kind', '#told': told },
     values: { ':kind': 'budget', ':expiresAt': Math.floor((at + REMEMBERED_MS) / 1000), ':limit': limitMicroUsd },
   })
-  return told !== undefined
+  return written !== undefined
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Budgets, createBudgets, type Hold } from '../../lib/aws/budgets.ts'
+import { type Budgets, createBudgets, type Hold, type Near } from '../../lib/aws/budgets.ts'
 import { createGates, type Gates } from '../../lib/aws/gates.ts'
 import { createPace } from '../../lib/aws/pace.ts'
 import { createRows, type Rows } from '../../lib/aws/rows.ts'
@@ -151,6 +151,24 @@ describe('a budget', () => {
     expect(refused.filter(spent => !isHold(spent) && spent.isNew)).toHaveLength(1)
     expect(isHold(await budgets().reserve(all(200), call('raised')))).toBe(true)
     expect(await budgets().reserve(all(200), call('next'))).toMatchObject({ isNew: true, committedMicroUsd: 200 })
+  })
+
+  test('tells that four fifths are gone once, whoever gets there, and again when it was raised or the day turned in California', async () => {
+    const told: Near[] = []
+    const reserve = (key: string | number, limit: number) =>
+      createBudgets(rows, now, near => told.push(near)).reserve(all(limit), call(key))
+    await many(7, index => reserve(index, 1000))
+    expect(told).toEqual([])
+    await many(3, index => reserve(`late-${index}`, 1000))
+    expect(told).toMatchObject([{ budget: unique(), day: '2026-11-21', limitUsd: 0.001 }])
+    await reserve('raised', 1100)
+    expect(told).toHaveLength(2)
+    time = Date.parse('2026-11-21T23:59:00-08:00')
+    await reserve('evening', 1200)
+    expect(told.map(({ day }) => day)).toEqual(['2026-11-21', '2026-11-21', '2026-11-21'])
+    time += 2 * MINUTE_MS
+    await reserve('night', 100)
+    expect(told.at(-1)).toMatchObject({ day: '2026-11-22', committedUsd: 0.0001 })
   })
 
   test('counts the true cost in the place of the estimate, and counts it once', async () => {

@@ -1,66 +1,63 @@
-import { type Findings, toFinding } from './source.ts'
+import { type Finding, type Findings, fault, note, well } from './finding.ts'
+import { buildProbe, judgeProbe } from './probe.ts'
 
-export type GoogleOptions = { apiKey: string | undefined; baseUrl?: string; model: string }
+export type GoogleOptions = { apiKey: string | undefined; baseUrl?: string; models: readonly string[] }
 
 const GOOGLE = 'https://generativelanguage.googleapis.com'
-/** No field of Gemini's: a request that has it is refused before it costs anything, and every unknown field is named. */
-const PROBE = 'darkroomDoctor'
+const NO_JOB = 'every job waits until the key is mended, and then runs by itself'
+const MAKE_ONE = 'make a key at https://aistudio.google.com/apikey, with billing in its project'
 
-/** Whether the key opens, the model lives, and Google knows every field that Darkroom sends. Two calls, neither billed. */
-export async function checkGoogle({ apiKey, baseUrl = GOOGLE, model }: GoogleOptions): Promise<Findings> {
-  if (!apiKey)
-    return [toFinding(false, 'there is no key', "set GEMINI_API_KEY, or put it into the stage's SecureString")]
-  const headers = { 'x-goog-api-key': apiKey, 'content-type': 'application/json' }
-  const ask = async (path: string, init: RequestInit = {}) => {
-    const response = await fetch(`${baseUrl}/v1beta/models/${model}${path}`, {
-      ...init,
-      headers,
-      signal: AbortSignal.timeout(20_000),
-    })
-    return { status: response.status, text: await response.text() }
-  }
+/** Whether the key opens, each model lives, and Google knows every field that Darkroom sends. A call a model and one more, none billed. */
+export async function checkGoogle({ apiKey, baseUrl = GOOGLE, models }: GoogleOptions): Promise<Findings> {
+  if (!apiKey) return [fault('there is no key', NO_JOB, `set GEMINI_API_KEY, or ${MAKE_ONE}`)]
+  if (!/^[\x21-\x7e]+$/.test(apiKey))
+    return [
+      fault('the key has a blank or a line break in it', NO_JOB, 'store it again, without what a copy brought along'),
+    ]
+  const ask = createAsk(apiKey, baseUrl)
   try {
-    const { status, text } = await ask('')
-    if (status === 404)
-      return [toFinding(false, `the key is valid; Google has no model ${model}`, 'set defaultModel in settings.json')]
-    if (status !== 200)
-      return [
-        toFinding(
-          false,
-          `Google refuses the key: HTTP ${status}: ${readMessage(text)}`,
-          'make a key at https://aistudio.google.com/apikey',
-        ),
-      ]
-    const reply = await ask(':generateContent', { method: 'POST', body: JSON.stringify(toProbe()) })
-    return [toFinding(true, `the key is valid and ${model} is alive`), ...judgeProbe(reply)]
+    const findings: Findings = []
+    for (const model of models) {
+      const { status, text } = await ask(model)
+      if (status !== 200 && status !== 404) return [...findings, judgeKey(status, text)]
+      findings.push(status === 200 ? well(`the key opens, and ${model} is alive`) : gone(model))
+    }
+    const [alive] = models.filter((_, index) => findings[index]?.verdict === 'ok')
+    if (alive) {
+      const { status, text } = await ask(`${alive}:generateContent`, await buildProbe(alive))
+      findings.push(judgeProbe(status, readMessage(text)))
+    }
+    return findings
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    return [toFinding(false, `Google can't be reached at ${baseUrl}: ${reason}`, 'look at the network and its proxy')]
+    return [fault(`Google can't be reached at ${baseUrl}: ${reason}`, 'jobs wait', 'look at the network and its proxy')]
   }
 }
 
-function toProbe() {
-  const generationConfig = {
-    responseModalities: ['TEXT', 'IMAGE'],
-    imageConfig: { aspectRatio: '1:1', imageSize: '1K' },
-    thinkingConfig: { includeThoughts: true },
+function createAsk(apiKey: string, baseUrl: string) {
+  const headers = { 'x-goog-api-key': apiKey, 'content-type': 'application/json' }
+  return async (path: string, body?: string) => {
+    const method = body === undefined ? 'GET' : 'POST'
+    const signal = AbortSignal.timeout(20_000)
+    const response = await fetch(`${baseUrl}/v1beta/models/${path}`, { method, body, headers, signal })
+    return { status: response.status, text: await response.text() }
   }
-  return { contents: [{ role: 'user', parts: [{ text: 'not drawn' }] }], generationConfig, [PROBE]: true }
 }
 
-function judgeProbe({ status, text }: { status: number; text: string }): Findings {
-  const unknown = [...readMessage(text).matchAll(/Unknown name "([^"]+)"/g)].map(match => match[1] ?? '')
-  if (status !== 400 || !unknown.includes(PROBE))
-    return [
-      toFinding(
-        false,
-        `the probe of the fields was answered with HTTP ${status}: ${readMessage(text)}`,
-        'try again later',
-      ),
-    ]
-  const others = unknown.filter(name => name !== PROBE)
-  if (others.length === 0) return [toFinding(true, 'Google knows every field that Darkroom sends')]
-  return [toFinding(false, `Google knows no field ${others.join(', ')}`, 'upgrade Darkroom: its API has changed')]
+function gone(model: string): Finding {
+  const means = 'its jobs run on the successor that the catalogue names, or fail'
+  return fault(`the key opens; Google has no model ${model}`, means, 'name another in settings.json or the recipe')
+}
+
+function judgeKey(status: number, text: string): Finding {
+  const what = `HTTP ${status}: ${readMessage(text)}`
+  if (status === 429 || status >= 500)
+    return note(
+      `Google is busy: ${what}`,
+      'nothing is known of the key; jobs wait and try again',
+      'ask again in a minute',
+    )
+  return fault(`Google refuses the key: ${what}`, NO_JOB, MAKE_ONE)
 }
 
 function readMessage(text: string): string {
