@@ -36,6 +36,8 @@ export function createStorage(s3: S3Client) {
       Bucket: bucket,
       Key: key,
       Body: body,
+      // Of an empty body the SDK thinks that it is a stream, and says so in the log.
+      ContentLength: Buffer.byteLength(body),
       ContentType: contentType,
       Metadata: metadata,
       Tagging: keep && `darkroom-keep=${keep}`,
