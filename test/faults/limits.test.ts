@@ -96,7 +96,7 @@ test('300 jobs meet sixty calls a minute at their edge: no call in twenty is ref
   const ids = idsFor('pace', 300)
   let mostReceives = 0
   darkroom.stack.lambda.events.on('start', ({ event }) => {
-    const { Records } = event as { Records: { attributes: { ApproximateReceiveCount: string } }[] }
+    const { Records = [] } = event as { Records: { attributes: { ApproximateReceiveCount: string } }[] }
     const counts = Records.map(({ attributes }) => Number(attributes.ApproximateReceiveCount))
     mostReceives = Math.max(mostReceives, ...counts)
   })
