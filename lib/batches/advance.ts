@@ -38,7 +38,7 @@ async function upload(desk: BatchDesk, row: BatchRow, { deadlineAt }: { deadline
   if (!row.inputFile || (row.uploadedAt ?? 0) < now() - FILE_FRESH_MS) {
     const enlisted = await enlist(desk, row)
     if (enlisted.rows === 0) return endUnmade(desk, row, 'EMPTY', 'none of its jobs has a line that waits')
-    const stream = () => streamLines(desk, row.id)
+    const stream = () => streamLines(desk, row)
     const inputFile = await google.upload(enlisted.sizeBytes, stream, () => deadlineAt - now() - AFTER_UPLOAD_MS)
     if (!(await batches.move(row, ['planned'], { ...enlisted, inputFile, uploadedAt: now() }))) return false
   }
@@ -76,7 +76,7 @@ async function* withLines(desk: BatchDesk, { id, model }: BatchRow): AsyncGenera
 }
 
 /** The enlisted lines one after another, whatever their number and size. */
-async function* streamLines(desk: BatchDesk, id: string): AsyncGenerator<Buffer> {
+async function* streamLines(desk: BatchDesk, row: BatchRow): AsyncGenerator<Buffer> {
   type Opened = { member: Member; first: ReturnType<typeof openLine> }
   const opened: Opened[] = []
   const send = async function* ({ member, first }: Opened): AsyncGenerator<Buffer> {
@@ -86,8 +86,8 @@ async function* streamLines(desk: BatchDesk, id: string): AsyncGenerator<Buffer>
       at += PIECE_BYTES
     }
   }
-  for await (const member of membersOf(desk, id)) {
-    const first = openLine(desk, member, id)
+  for await (const member of withLines(desk, row)) {
+    const first = openLine(desk, member, row.id)
     // Whoever reads it hears of its failure; until then it is nobody's.
     first.catch(() => undefined)
     opened.push({ member, first })
@@ -97,7 +97,7 @@ async function* streamLines(desk: BatchDesk, id: string): AsyncGenerator<Buffer>
 }
 
 async function openLine(desk: BatchDesk, member: Member, batch: string): Promise<Buffer | undefined> {
-  if (!(await desk.parking.isOpen(member.id, batch))) return undefined
+  if (member.sizeBytes === 0 || !(await desk.parking.isOpen(member.id, batch))) return undefined
   return readPiece(desk, member, 0)
 }
 
