@@ -76,7 +76,7 @@ export function createParking(table: Table, now: () => number) {
     async enlist(id: string, line: string, batch: string): Promise<boolean> {
       const written = await update(id, {
         set: 'batchId = :batch',
-        condition: '#status = :batched AND line = :line AND (batchId = :none OR batchId = :batch)',
+        condition: '#status = :batched AND line = :line AND batchId IN (:none, :batch)',
         values: { ':batched': 'batched', ':line': line, ':none': NO_BATCH, ':batch': batch },
       })
       return written !== undefined
@@ -87,7 +87,8 @@ export function createParking(table: Table, now: () => number) {
       const owner = randomUUID()
       const written = await update(id, {
         set: '#status = :running, #owner = :owner, claim = claim + :one, leaseUntil = :lease',
-        condition: 'batchId = :batch AND (#status = :batched OR (#status = :running AND leaseUntil < :now))',
+        condition:
+          'batchId = :batch AND #status = :batched OR batchId = :batch AND #status = :running AND leaseUntil < :now',
         values: {
           ':running': 'running',
           ':batched': 'batched',

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import {
   DeleteObjectsCommand,
   GetObjectCommand,
@@ -111,13 +110,6 @@ export function createStorage(s3: S3Client) {
         after = page.Contents?.at(-1)?.Key
         if (!page.IsTruncated || after === undefined) return
       }
-    },
-
-    /** An object's bytes as they come, or `undefined` if there is no such object. Whoever opens it reads it or destroys it. */
-    async open(uri: string): Promise<Readable | undefined> {
-      const command = new GetObjectCommand(splitUri(uri))
-      const object = await unlessMissing(`s3:GetObject on ${uri}`, () => s3.send(command))
-      return object?.Body as Readable | undefined
     },
 
     /** Removes objects, those that are not there too. */

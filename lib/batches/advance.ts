@@ -13,8 +13,11 @@ const UPLOAD_NEEDS_MS = 100_000
 /** Left after the upload for making the batch. */
 const AFTER_UPLOAD_MS = 10_000
 const ENLIST_AT_ONCE = 20
-/** Objects whose first bytes are on their way while one is sent. */
+/** Lines whose first pieces are on their way while one is sent. */
 const OPEN_AT_ONCE = 8
+const PIECE_BYTES = 2 ** 20
+/** Keys in one order to remove lines; S3 takes a thousand, and ten thousand are not held. */
+const REMOVE_AT_ONCE = 250
 
 type Step = (desk: BatchDesk, row: BatchRow, time: { deadlineAt: number }) => Promise<boolean>
 
@@ -35,7 +38,7 @@ async function upload(desk: BatchDesk, row: BatchRow, { deadlineAt }: { deadline
   if (!row.inputFile || (row.uploadedAt ?? 0) < now() - FILE_FRESH_MS) {
     const enlisted = await enlist(desk, row)
     if (enlisted.rows === 0) return endUnmade(desk, row, 'EMPTY', 'none of its jobs has a line that waits')
-    const stream = () => streamLines(desk, row.id)
+    const stream = () => streamLines(desk, row)
     const inputFile = await google.upload(enlisted.sizeBytes, stream, () => deadlineAt - now() - AFTER_UPLOAD_MS)
     if (!(await batches.move(row, ['planned'], { ...enlisted, inputFile, uploadedAt: now() }))) return false
   }
@@ -73,29 +76,34 @@ async function* withLines(desk: BatchDesk, { id, model }: BatchRow): AsyncGenera
 }
 
 /** The enlisted lines one after another, whatever their number and size. */
-async function* streamLines(desk: BatchDesk, id: string): AsyncGenerator<Buffer> {
-  type Opened = ReturnType<typeof openLine>
+async function* streamLines(desk: BatchDesk, row: BatchRow): AsyncGenerator<Buffer> {
+  type Opened = { member: Member; first: ReturnType<typeof openLine> }
   const opened: Opened[] = []
-  const send = async function* (next: Opened | undefined): AsyncGenerator<Buffer> {
-    for await (const chunk of (await next) ?? []) yield chunk as Buffer
-  }
-  try {
-    for await (const member of membersOf(desk, id)) {
-      const opening = openLine(desk, member, id)
-      // Whoever reads it hears of its failure; until then it is nobody's.
-      opening.catch(() => undefined)
-      opened.push(opening)
-      if (opened.length >= OPEN_AT_ONCE) yield* send(opened.shift())
+  const send = async function* ({ member, first }: Opened): AsyncGenerator<Buffer> {
+    let piece = await first
+    for (let at = 0; piece; piece = at < member.sizeBytes ? await readPiece(desk, member, at) : undefined) {
+      yield piece
+      at += PIECE_BYTES
     }
-    while (opened.length > 0) yield* send(opened.shift())
-  } finally {
-    for (const left of opened) void left.then(body => body?.destroy()).catch(() => undefined)
   }
+  for await (const member of withLines(desk, row)) {
+    const first = openLine(desk, member, row.id)
+    // Whoever reads it hears of its failure; until then it is nobody's.
+    first.catch(() => undefined)
+    opened.push({ member, first })
+    if (opened.length >= OPEN_AT_ONCE) yield* send(opened.shift() as Opened)
+  }
+  for (const left of opened) yield* send(left)
 }
 
-async function openLine({ storage, parking, resultsBucket }: BatchDesk, { id, line }: Member, batch: string) {
-  if (!(await parking.isOpen(id, batch))) return undefined
-  return storage.open(`s3://${resultsBucket}/${line}`)
+async function openLine(desk: BatchDesk, member: Member, batch: string): Promise<Buffer | undefined> {
+  if (member.sizeBytes === 0 || !(await desk.parking.isOpen(member.id, batch))) return undefined
+  return readPiece(desk, member, 0)
+}
+
+/** By ranges, not as a stream: while eight megabytes go up to Google, S3 would hang up. */
+function readPiece({ storage, resultsBucket }: BatchDesk, { line, sizeBytes }: Member, at: number) {
+  return storage.read(`s3://${resultsBucket}/${line}`, undefined, [at, Math.min(at + PIECE_BYTES, sizeBytes) - 1])
 }
 
 /** After an answer that was lost, or a death before it came, Google's list decides whether there is a batch. */
@@ -141,6 +149,7 @@ async function removeLines(desk: BatchDesk, row: BatchRow): Promise<boolean> {
   const lines: string[] = []
   await inGroups(membersOf(desk, row.id), ENLIST_AT_ONCE, async ({ id, line }) => {
     if (await parking.isOpen(id, row.id)) lines.push(line)
+    if (lines.length >= REMOVE_AT_ONCE) await storage.remove(resultsBucket, lines.splice(0))
   })
   await storage.remove(resultsBucket, lines)
   if (row.name) await batches.nameIt(row.id, row.name)

@@ -37,18 +37,24 @@ export async function listLive({ storage, resultsBucket }: BatchDesk): Promise<s
   return ids
 }
 
+/** So much of a manifest is held at a time. Asked for as it is needed: S3 hangs up on who leaves a stream unread for seconds. */
+const PIECE_BYTES = 64 * 1024
+
 /** A manifest's first line, the batch as it was planned, for a batch whose row was never written; then its members. */
 export async function* readManifest(
   { storage, resultsBucket }: Pick<BatchDesk, 'storage' | 'resultsBucket'>,
   id: string,
 ): AsyncGenerator<BatchRow | Member> {
-  const body = await storage.open(`s3://${resultsBucket}/${manifestKey(id)}`)
-  if (!body) return
-  let rest = ''
-  for await (const chunk of body.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) yield JSON.parse(line) as BatchRow | Member
+  const uri = `s3://${resultsBucket}/${manifestKey(id)}`
+  const sizeBytes = (await storage.head(uri))?.sizeBytes ?? 0
+  let rest = Buffer.alloc(0)
+  for (let at = 0; at < sizeBytes; at += PIECE_BYTES) {
+    const piece = await storage.read(uri, undefined, [at, Math.min(at + PIECE_BYTES, sizeBytes) - 1])
+    if (!piece) return
+    const bytes = Buffer.concat([rest, piece])
+    const end = bytes.lastIndexOf(10) + 1
+    rest = bytes.subarray(end)
+    for (const line of bytes.toString('utf8', 0, end).split('\n')) if (line) yield JSON.parse(line) as BatchRow | Member
   }
 }
 

@@ -7,8 +7,17 @@ import { OPEN, readLineKey } from './park.ts'
 /** Left for what follows the making of a batch: enlisting its jobs and sending its file. */
 const ADVANCE_NEEDS_MS = 120_000
 const LOOK_AT_ONCE = 25
+const PIECE_LENGTH = 2 ** 15
 
-type Draft = { model: string; members: Buffer[]; rows: number; sizeBytes: number; tokens: number; replyBytes: number }
+type Draft = {
+  model: string
+  members: Buffer[]
+  last: string
+  rows: number
+  sizeBytes: number
+  tokens: number
+  replyBytes: number
+}
 type Candidate = Member & { model: string; tokens: number; replyBytes: number }
 
 /**
@@ -43,7 +52,10 @@ export async function* makeBatches(
     const ahead = (onTheWay.get(next.model) ?? 0) + (draft?.tokens ?? 0)
     // A single job may weigh more than the limit: it goes when nothing else of its model is on the way.
     if (ahead > 0 && ahead + next.tokens > limits.tokens) continue
-    draft = add(draft ?? { model: next.model, members: [], rows: 0, sizeBytes: 0, tokens: 0, replyBytes: 0 }, next)
+    draft = add(
+      draft ?? { model: next.model, members: [], last: '', rows: 0, sizeBytes: 0, tokens: 0, replyBytes: 0 },
+      next,
+    )
   }
   const row = await flush()
   if (row) yield row
@@ -58,9 +70,13 @@ function fits(draft: Draft, next: Candidate, limits: BatchSettings): boolean {
   )
 }
 
-/** Members are kept as the bytes of the manifest: ten thousand of them weigh a megabyte, and nothing on the heap. */
+/** Members are kept as the bytes of the manifest, some hundreds in a piece: ten thousand weigh nothing on the heap. */
 function add(draft: Draft, { model: _, tokens, replyBytes, ...member }: Candidate): Draft {
-  draft.members.push(Buffer.from(`${JSON.stringify(member)}\n`))
+  draft.last += `${JSON.stringify(member)}\n`
+  if (draft.last.length >= PIECE_LENGTH) {
+    draft.members.push(Buffer.from(draft.last))
+    draft.last = ''
+  }
   draft.rows += 1
   draft.sizeBytes += member.sizeBytes
   draft.tokens += tokens
@@ -103,7 +119,7 @@ async function writeManifest(desk: BatchDesk, draft: Draft): Promise<BatchRow> {
     tokens,
     createdAt: desk.now(),
   }
-  const body = Buffer.concat([Buffer.from(`${JSON.stringify(row)}\n`), ...draft.members])
+  const body = Buffer.concat([Buffer.from(`${JSON.stringify(row)}\n`), ...draft.members, Buffer.from(draft.last)])
   await desk.storage.write(desk.resultsBucket, manifestKey(row.id), body, { contentType: 'application/jsonl' })
   return row
 }

@@ -98,11 +98,26 @@ export function createGeminiBatches(options: RestOptions) {
 
     removeFile: files.remove,
 
-    /** Lines of a file from a byte on, one in memory at a time; each with the byte that follows it. */
+    /**
+     * Lines of a file from a byte on, one in memory at a time; each with the byte that follows it. A download that breaks
+     * off goes on behind its last line: who works on each line reads slowly, and a server may hang up on that.
+     */
     async *lines(name: string, from: number): AsyncGenerator<{ line: string; end: number }> {
       const path = `/v1beta/${name}:download?alt=media`
-      const open = () => rest.open(path, { headers: toRange(from), timeoutMs: DOWNLOAD_WITHIN_MS })
-      yield* readLines(await retry(open, { tries: 3 }), from)
+      for (let at = from, opened = -1; opened < at; ) {
+        opened = at
+        const open = () => rest.open(path, { headers: toRange(opened), timeoutMs: DOWNLOAD_WITHIN_MS })
+        try {
+          for await (const next of readLines(await retry(open, { tries: 3 }), opened)) {
+            at = next.end
+            yield next
+          }
+          return
+        } catch (error) {
+          const brokeOff = error instanceof EditError && error.code === 'ERR_GEMINI_UNAVAILABLE'
+          if (!brokeOff || at === opened) throw error
+        }
+      }
     },
 
     /** Registers the webhook; resolves to its id and its secret, which Google shows this once. */
