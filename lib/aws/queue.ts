@@ -103,6 +103,13 @@ export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOpti
     else await sendAgain(delivery, travels, backoffMs(errors), errors)
   }
 
+  const leaveUnsettled =
+    ({ messageId }: SQSRecord) =>
+    (error: unknown): false => {
+      log.error('message could not be settled', { messageId, error })
+      return false
+    }
+
   async function consumeRecord(record: SQSRecord, open: Open): Promise<boolean> {
     const travels = readTravels(record)
     let deliveries: Delivery[]
@@ -114,8 +121,11 @@ export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOpti
       await bury(record.body, travels, `${error.code}: ${error.message}`)
       return true
     }
+    // Each by itself: what can't be settled must not let the function end while another job of the message is in its call.
     const settled = await Promise.all(
-      deliveries.map(delivery => settle(record, delivery, travels, deliveries.length === 1)),
+      deliveries.map(delivery =>
+        settle(record, delivery, travels, deliveries.length === 1).catch(leaveUnsettled(record)),
+      ),
     )
     return settled.every(Boolean)
   }
@@ -133,12 +143,7 @@ export function createQueue(sqs: SQSClient, url: string, { log, now }: QueueOpti
     /** Works on all records side by side; what could not be settled stays on the queue. */
     async consume(event: SQSEvent, open: Open): Promise<SQSBatchResponse> {
       const gone = await Promise.all(
-        event.Records.map(record =>
-          consumeRecord(record, open).catch((error: unknown) => {
-            log.error('message could not be settled', { messageId: record.messageId, error })
-            return false
-          }),
-        ),
+        event.Records.map(record => consumeRecord(record, open).catch(leaveUnsettled(record))),
       )
       return {
         batchItemFailures: event.Records.filter((_, index) => !gone[index]).map(({ messageId }) => ({

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-sqs'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { mockClient } from 'aws-sdk-client-mock'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Travels } from '../../lib/aws/messages.ts'
 import { createQueue, type Delivery, type Open } from '../../lib/aws/queue.ts'
 import { EditError, Held } from '../../lib/errors.ts'
@@ -381,6 +381,22 @@ describe('a message with several jobs', () => {
     mock.on(SendMessageCommand).resolvesOnce({}).rejects(networkError('ECONNRESET'))
     const { batchItemFailures } = await open(delivery('a', reject(wait(1000))), delivery('b', reject(wait(1000))))
     expect(batchItemFailures).toEqual([{ itemIdentifier: 'm-1' }])
+  })
+
+  test('is not over before all of them are, also when one could not be sent again', async () => {
+    mock.on(SendMessageCommand).rejects(networkError('ECONNRESET'))
+    const inCall = Promise.withResolvers<string>()
+    let isOver = false
+    const consumed = open(
+      delivery('a', reject(wait(1000))),
+      delivery('b', () => inCall.promise),
+    ).finally(() => {
+      isOver = true
+    })
+    await vi.waitUntil(() => lines.some(({ message }) => message === 'message could not be settled'))
+    expect(isOver).toBe(false)
+    inCall.resolve('done')
+    expect((await consumed).batchItemFailures).toEqual([{ itemIdentifier: 'm-1' }])
   })
 
   test('with none, as S3’s test of the queue is, goes', async () => {
