@@ -25,11 +25,16 @@ export function tally({ calls, keys, kept, notices, rows, jobs, deaths }: Storm)
     keptPictures: kept.filter(({ hasPicture }) => hasPicture).length,
     keptWords: kept.filter(({ hasPicture }) => !hasPicture).length,
     gone: [...goneOf.values()].flat().length,
-    /** Calls that nobody's death cut off, and that no function says it gave up: there should be none. */
+    /** Calls that nobody's death cut off, and that no function says it gave up, with what is known: there should be none. */
     unexplained: [...goneOf.values()]
       .flat()
       .filter(call => !deaths.some(death => wasInFlight(death, call)))
-      .filter(call => !rows.some(row => jobOf(promptOf(row)) === jobOf(call.prompt) && timeoutsOf(row) > 0)),
+      .map(call => ({ call, row: rows.find(row => jobOf(promptOf(row)) === jobOf(call.prompt)) }))
+      .filter(({ row }) => !row || timeoutsOf(row) === 0)
+      .map(({ call, row }) => {
+        const theirs = deaths.filter(death => death.jobs.has(jobOf(call.prompt)))
+        return { call, attempts: row?.attempts, deaths: theirs.map(({ by, since, at }) => ({ by, since, at })) }
+      }),
     /** Of those gone, calls that a function gave up itself because its time was short, and lived. */
     givenUp: rows.reduce(
       (sum, row) => sum + Math.min(timeoutsOf(row), goneOf.get(jobOf(promptOf(row)))?.length ?? 0),
