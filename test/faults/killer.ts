@@ -11,11 +11,14 @@ export type Death = { by: 'kill' | 'timeout'; jobs: ReadonlySet<number>; since: 
 
 /** A lease outlives its function by this much, so that no other's call can have begun sooner. */
 const MARGIN_MS = 10_000
+/** A busy stand-in may begin to read a request when its sender is long dead: two real seconds. */
+const READ_LATE_MS = 60_000
 
 /** Whether a call was in flight, or on its way to the stand-in, when its function died: half a request names no job. */
 export function wasInFlight({ jobs, since, at }: Death, call: Call): boolean {
   const isTheirs = call.prompt === '' || jobs.has(jobOf(call.prompt))
-  return isTheirs && call.at <= at + MARGIN_MS && (call.endedAt ?? at) >= since
+  const until = at + (call.clientWent ? READ_LATE_MS : MARGIN_MS)
+  return isTheirs && call.at <= until && (call.endedAt ?? at) >= since
 }
 
 /** A function whose time is short gives its call up this long before its end, with some to spare; what came of it may die with it. */
