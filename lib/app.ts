@@ -17,7 +17,7 @@ import { createParking } from './aws/parking.ts'
 import { createQueue, type Delivery, type Open } from './aws/queue.ts'
 import { createRecipeBucket } from './aws/recipe-bucket.ts'
 import { createRows } from './aws/rows.ts'
-import { createSecret } from './aws/secrets.ts'
+import { createPatientSecret, createSecret } from './aws/secrets.ts'
 import { createSessions } from './aws/sessions.ts'
 import { createStorage } from './aws/storage.ts'
 import { createTable } from './aws/table.ts'
@@ -120,7 +120,7 @@ export function createApp(env: Record<string, string | undefined>) {
   })
   // Its role reads no results.
   const factsBuckets = config.inputBuckets.filter(bucket => bucket !== config.buckets.results)
-  const webhookSecret = createSecret(ssm, config.webhookSecret)
+  const webhookSecret = createPatientSecret(createSecret(ssm, config.webhookSecret), now)
 
   return {
     edit,

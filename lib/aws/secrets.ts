@@ -23,6 +23,34 @@ export function createSecret(ssm: SSMClient, source: { value?: string; parameter
   }
 }
 
+const PATIENCE_MS = 60_000
+
+/**
+ * A secret that strangers can make us ask for: what became of a read is remembered, a failure too, and it is read again when
+ * somebody found it wrong, once a minute at most.
+ */
+export function createPatientSecret(secret: Secret, now: () => number): Secret {
+  let known: Promise<string> | undefined
+  let readAt = 0
+  let isDoubted = false
+  return {
+    read() {
+      if (known && !(isDoubted && now() - readAt >= PATIENCE_MS)) return known
+      secret.forget()
+      known = secret.read()
+      readAt = now()
+      isDoubted = false
+      known.catch(() => {
+        isDoubted = true
+      })
+      return known
+    },
+    forget() {
+      isDoubted = true
+    },
+  }
+}
+
 async function readParameter(ssm: SSMClient, name: string): Promise<string> {
   const command = new GetParameterCommand({ Name: name, WithDecryption: true })
   const { Parameter } = await callAws(`ssm:GetParameter on ${name}`, () => ssm.send(command))

@@ -1,7 +1,7 @@
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { mockClient } from 'aws-sdk-client-mock'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createSecret } from '../../lib/aws/secrets.ts'
+import { createPatientSecret, createSecret } from '../../lib/aws/secrets.ts'
 import { awsError } from '../helpers/aws.ts'
 import { caught } from '../helpers/caught.ts'
 
@@ -65,5 +65,37 @@ describe('a secret in a parameter', () => {
       code: 'ERR_AWS_FORBIDDEN',
       message: expect.stringContaining(message),
     })
+  })
+})
+
+describe('a secret that strangers can make us ask for', () => {
+  let time = 0
+  const patient = () => createPatientSecret(createSecret(ssm, { parameter: '/darkroom/webhook' }), () => time)
+  beforeEach(() => {
+    time = 1_000_000
+  })
+
+  test('that is missing is looked for once a minute, however often it is wanted', async () => {
+    mock.on(GetParameterCommand).rejects(awsError('ParameterNotFound', 400))
+    const secret = patient()
+    for (let call = 0; call < 5; call += 1) expect(await caught(() => secret.read())).toBeInstanceOf(Error)
+    expect(calls()).toBe(1)
+    time += 60_000
+    mock.on(GetParameterCommand).resolves({ Parameter: { Value: 'there' } })
+    expect(await secret.read()).toBe('there')
+  })
+
+  test('that somebody found wrong is read again, once a minute', async () => {
+    mock.on(GetParameterCommand).resolves({ Parameter: { Value: 'old' } })
+    const secret = patient()
+    for (let call = 0; call < 5; call += 1) {
+      await secret.read()
+      secret.forget()
+    }
+    expect(calls()).toBe(1)
+    time += 60_000
+    mock.on(GetParameterCommand).resolves({ Parameter: { Value: 'new' } })
+    expect([await secret.read(), await secret.read()]).toEqual(['new', 'new'])
+    expect(calls()).toBe(2)
   })
 })
