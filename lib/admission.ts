@@ -4,7 +4,7 @@ import type { Claim } from './aws/claim.ts'
 import { type Gates, PROBE_MS } from './aws/gates.ts'
 import type { Pace } from './aws/pace.ts'
 import type { Settings } from './config.ts'
-import { estimateCost, searchCostOf } from './cost.ts'
+import { estimateCost, type Lane, searchCostOf } from './cost.ts'
 import { type Code, EditError } from './errors.ts'
 import { groundingWish } from './grounding.ts'
 import type { Log } from './log.ts'
@@ -63,8 +63,9 @@ const GATE_OF: Partial<Record<Code, (modelId: string) => string>> = {
  */
 export async function admit(applicant: Applicant, plan: Plan): Promise<number | undefined> {
   const { budgets, now, probes } = applicant
-  const spent = await budgets.findSpent(budgetsOf(applicant), estimateOf(plan))
-  if (spent) throw toBudgetSpent(applicant, plan, spent)
+  const microUsd = estimateOf(plan, 'now')
+  const spent = await budgets.findSpent(budgetsOf(applicant), microUsd)
+  if (spent) throw toBudgetSpent(applicant, microUsd, spent)
   await passGates(applicant, plan)
   // One look a minute does not crowd the pace; a look that had to wait for a slot would look at nothing.
   if (probes.length > 0) return undefined
@@ -88,14 +89,15 @@ export async function comeToSlot(applicant: Applicant, plan: Plan, slotAt: numbe
   applicant.claim.slot = undefined
 }
 
-/** Sets the call's price aside in every budget that it spends; `undefined` where there is no budget. */
-export async function reserve(applicant: Applicant, plan: Plan): Promise<Hold | undefined> {
+/** Sets the price of a call, or of a batch's line, aside in every budget that it spends; `undefined` where there is no budget. */
+export async function reserve(applicant: Applicant, plan: Plan, lane: Lane): Promise<Hold | undefined> {
   const { claim, budgets, leaseUntil: until } = applicant
   const wanted = budgetsOf(applicant)
   if (wanted.length === 0) return undefined
   const key = `${claim.id}#${claim.number}#${claim.calls + 1}`
-  const held = await budgets.reserve(wanted, { key, microUsd: estimateOf(plan), until })
-  if ('limitMicroUsd' in held) throw toBudgetSpent(applicant, plan, held)
+  const microUsd = estimateOf(plan, lane)
+  const held = await budgets.reserve(wanted, { key, microUsd, until })
+  if ('limitMicroUsd' in held) throw toBudgetSpent(applicant, microUsd, held)
   return held
 }
 
@@ -131,8 +133,9 @@ function budgetsOf({ settings: { budgets }, recipe }: Applicant): Budget[] {
 /** Web queries that a grounded call has room for; what it really asked is settled afterwards. */
 const QUERIES = 3
 
-function estimateOf({ job, model, prompt, words }: Plan): number {
-  const { imageConfig, inputs, lane } = job
+/** The lane is that of the call: a job that no batch answered wishes for the one and goes by the other. */
+function estimateOf({ job, model, prompt, words }: Plan, lane: Lane): number {
+  const { imageConfig, inputs } = job
   const promptBytes = Buffer.byteLength(prompt) + Buffer.byteLength(job.systemInstruction ?? '')
   const callUsd = estimateCost(model, { inputs: inputs.length, promptBytes, imageSize: imageConfig?.imageSize, lane })
   const looksUp = (words ? words.wish : groundingWish(job)) !== undefined
@@ -141,9 +144,13 @@ function estimateOf({ job, model, prompt, words }: Plan): number {
 
 type Room = { name: string; limitMicroUsd: number; committedMicroUsd: number; isNew: boolean }
 
-function toBudgetSpent(applicant: Applicant, plan: Plan, { name, limitMicroUsd, committedMicroUsd, isNew }: Room) {
+function toBudgetSpent(
+  applicant: Applicant,
+  microUsd: number,
+  { name, limitMicroUsd, committedMicroUsd, isNew }: Room,
+) {
   const { log, now, claim } = applicant
-  const [limitUsd, committedUsd, neededUsd] = [limitMicroUsd, committedMicroUsd, estimateOf(plan)].map(m => m / MICRO)
+  const [limitUsd, committedUsd, neededUsd] = [limitMicroUsd, committedMicroUsd, microUsd].map(m => m / MICRO)
   if (isNew) log.warn('budget spent', { budget: name, limitUsd, committedUsd, code: 'ERR_BUDGET_SPENT' })
   const lookMs = lookAgainMs(now() - claim.firstSeenAt)
   const turnMs = untilMidnightPacific(now())

@@ -84,19 +84,24 @@ async function callOnce(desk: Desk, plan: Plan, material: Material): Promise<Raw
   const slotAt = await admit(desk, plan)
   const brought = await material.bring(plan)
   await comeToSlot(desk, plan, slotAt)
-  const timeoutMs = deadlineAt - now() - SAVE_NEEDS_MS
-  if (timeoutMs < CALL_NEEDS_MS)
-    throw new EditError(
-      'ERR_TIME_SHORT',
-      `${Math.round(timeoutMs / 1000)} s are left, a call may need ${CALL_NEEDS_MS / 1000}`,
-    )
+  const timeLeftMs = () => deadlineAt - now() - SAVE_NEEDS_MS
+  if (timeLeftMs() < CALL_NEEDS_MS) throw toTimeShort(timeLeftMs())
   await makeSure(desk, plan)
-  const hold = await reserve(desk, plan)
+  const hold = await reserve(desk, plan, 'now')
+  if (timeLeftMs() < CALL_NEEDS_MS) {
+    await settle(desk, hold, 0)
+    throw toTimeShort(timeLeftMs())
+  }
   const pinned = plan.words ? plan.job : { ...plan.job, model: plan.requested }
   const { session } = brought
   const inputs = brought.inputs.map(input => input.facts)
   await ledger.attempt(claim, { job: JSON.stringify(pinned), inputs, session, hold })
-  return call(desk, plan, material, brought, timeoutMs)
+  return call(desk, plan, material, brought)
+}
+
+function toTimeShort(timeLeftMs: number): EditError {
+  const message = `${Math.round(timeLeftMs / 1000)} s are left, a call may need ${CALL_NEEDS_MS / 1000}`
+  return new EditError('ERR_TIME_SHORT', message)
 }
 
 /** What would go wrong after the call is tried before it: a missing permission costs nothing then. */
@@ -109,20 +114,16 @@ async function makeSure(desk: Desk, { modelId }: Plan): Promise<void> {
   })
 }
 
-async function call(
-  desk: Desk,
-  plan: Plan,
-  material: Material,
-  brought: Brought,
-  timeoutMs: number,
-): Promise<RawReply> {
-  const { claim, gemini, now } = desk
+async function call(desk: Desk, plan: Plan, material: Material, brought: Brought): Promise<RawReply> {
+  const { claim, gemini, now, deadlineAt } = desk
   const begunAt = now()
   const end = (outcome: string) => {
     const at = new Date(begunAt).toISOString()
     record(claim, { attempt: claim.calls, at, ms: now() - begunAt, outcome, model: plan.modelId, ...toAsks(plan) })
   }
   const question = buildQuestion(plan, brought)
+  // Reckoned last: what AWS took for the steps before is no longer there for the call.
+  const timeoutMs = deadlineAt - now() - SAVE_NEEDS_MS
   let reply: RawReply | undefined
   try {
     reply = await gemini.generate(question, { timeoutMs })

@@ -58,13 +58,16 @@ export function createEdit(deps: Deps): Edit {
   }
 }
 
-/** What the id stands for is not touched, so the answer lies under an id of its own. */
+const REUSED = 'reused'
+
+/** What the id stands for is not touched, so the answer lies under an id of its own; where that one stands for a third job, it is a bug. */
 function answerReuse(intake: Intake): Intake {
+  if (intake.hash === REUSED) throw new Error(`id ${intake.id} is taken, and so is the one that would say so`)
   const message = `id ${intake.id} belongs to another job; this one, with other content, was not run`
   return {
     ...intake,
     id: intake.spareId,
-    hash: 'reused',
+    hash: REUSED,
     read: () => Promise.reject(new EditError('ERR_JOB_ID_REUSED', message)),
   }
 }

@@ -3,6 +3,7 @@ import type { UploadNotice } from './aws/events.ts'
 import { toUploadId } from './aws/events.ts'
 import { asInput } from './aws/inputs.ts'
 import type { JobMessage } from './aws/ledger.ts'
+import { JOB_ID } from './aws/messages.ts'
 import type { RecipeBucket } from './aws/recipe-bucket.ts'
 import type { ObjectFacts, Pin, Storage } from './aws/storage.ts'
 import { EditError } from './errors.ts'
@@ -63,7 +64,7 @@ export function openJobMessage(body: string, { messageId, id, firstSeenAt }: Mes
 /** A job that its batch brought back: its row in the ledger has all that is known of it. */
 const Resumption = z.strictObject({
   resume: z.strictObject({
-    id: z.string(),
+    id: z.string().regex(JOB_ID),
     hash: z.string(),
     prefix: z.string(),
     source: z.string().optional(),

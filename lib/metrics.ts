@@ -20,11 +20,6 @@ const LINES = {
     count: 'jobs',
   },
   'job waits': { metrics: { waits: 'Count' }, dimensions: [[], ['code']], count: 'waits' },
-  'job waits for a repair': {
-    metrics: { waits: 'Count', errorLines: 'Count' },
-    dimensions: [[], ['code']],
-    count: 'waits',
-  },
   'budget near its end': { metrics: { budgetsNear: 'Count' }, dimensions: [[]], count: 'budgetsNear' },
   'batch under way': { metrics: { batchHours: 'None' }, dimensions: [[]], count: 'batches' },
 } as const satisfies Record<string, Line>

@@ -32,7 +32,9 @@ export async function giveBack(
 ): Promise<unknown> {
   if (error instanceof LostClaim) return new Held(claim.id, now + PROBE_MS, 'lease')
   const latest = claim.firstSeenAt + settings.maxWaitHours * HOUR_MS
-  const delayMs = Math.max(0, Math.min(delayOf(error, claim), latest - now))
+  const ownDelayMs = delayOf(error, claim)
+  // Who is late already could not even be ended: AWS or the settings want mending, and that takes its time.
+  const delayMs = latest > now ? Math.min(ownDelayMs, latest - now) : ownDelayMs
   const code = error instanceof EditError ? error.code : 'ERR_INTERNAL'
   try {
     await ledger.wait(claim, now + delayMs, { code })

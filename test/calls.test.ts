@@ -30,7 +30,7 @@ function missing(): Error {
 }
 
 /** A real ledger, a Gemini that always answers with a picture, and an S3 that refuses to write some keys. */
-async function openReadOnly(refused: RegExp) {
+async function openReadOnly(refused: RegExp, writeMs = 0) {
   const dynalite = await startDynalite(undefined)
   onTestFinished(() => dynalite.close())
   const dynamodb = new DynamoDBClient({
@@ -49,17 +49,18 @@ async function openReadOnly(refused: RegExp) {
       ],
     }),
   )
+  let time = Date.parse('2026-11-21T12:00:00Z')
+  const now = () => time
   const s3 = mockClient(S3Client)
   s3.on(GetObjectCommand).rejects(missing())
   s3.on(ListObjectsV2Command).resolves({})
   s3.on(PutObjectCommand).callsFake(({ Key }) => {
+    time += writeMs
     if (refused.test(Key)) throw denied()
     return {}
   })
   const sns = mockClient(SNSClient)
   sns.on(PublishCommand).resolves({})
-  let time = Date.parse('2026-11-21T12:00:00Z')
-  const now = () => time
   let calls = 0
   const picture = { inlineData: { mimeType: 'image/png', data: 'iVBORw0KGgo=' } }
   const fetch = async () => {
@@ -86,9 +87,9 @@ async function openReadOnly(refused: RegExp) {
     log: { info() {}, warn() {}, error() {} },
     ...openLimits(dynamodb, now),
   })
-  const run = () =>
+  const run = (job: object = { id: 'a' }) =>
     edit(
-      openJobMessage(JSON.stringify({ id: 'a', operation: 'generate', prompt: 'x' }), {
+      openJobMessage(JSON.stringify({ operation: 'generate', prompt: 'x', ...job }), {
         messageId: 'm',
         firstSeenAt: time,
       }),
@@ -114,4 +115,23 @@ test('replies that S3 refuses to keep cost five calls, however long the job is t
     pass(16 * 60_000)
   }
   expect(calls()).toBe(5)
+})
+
+test('a call is not begun when AWS has taken the time that it needs', async () => {
+  const { run, calls } = await openReadOnly(/^$/, 170_000)
+  await expect(run()).rejects.toMatchObject({ code: 'ERR_TIME_SHORT' })
+  expect(calls()).toBe(0)
+})
+
+test('a job that is late and can’t even be ended is tried again in a minute, not at once', async () => {
+  const { run, pass } = await openReadOnly(/./)
+  await expect(run()).rejects.toMatchObject({ code: 'ERR_AWS_FORBIDDEN' })
+  pass(200 * 3_600_000)
+  await expect(run()).rejects.toMatchObject({ retryAfterMs: expect.toSatisfy((ms: number) => ms >= 60_000) })
+})
+
+test('other content under the id of a message that is known is a bug that is told, not a round without end', async () => {
+  const { run } = await openReadOnly(/response-|result/)
+  await expect(run({ prompt: 'one' })).rejects.toThrow()
+  await expect(run({ prompt: 'two' })).rejects.toThrow('id msg-m is taken')
 })

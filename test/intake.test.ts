@@ -71,6 +71,14 @@ describe('a message of the jobs queue', () => {
     expect(hash('{"operation":"generate","prompt":"a"}')).not.toBe(hash('{"operation":"generate","prompt":"b"}'))
   })
 
+  test('that brings a job back from its batch names one that there may be, or is a faulty job', async () => {
+    const resume = (id: string) => openJobMessage(JSON.stringify({ resume: { id, hash: 'h', prefix: 'jobs' } }), facts)
+    expect(resume('up-1').id).toBe('up-1')
+    const forged = resume('a/../../victim')
+    expect(forged.id).toBe('msg-m-1')
+    expect(await caught(() => forged.read())).toMatchObject({ code: 'ERR_JOB_INVALID' })
+  })
+
   test.each(['', 'no json', '[]', 'null', '"text"', '7'])('that is no JSON object (%j) is no job', async body => {
     expect(await caught(() => openJobMessage(body, facts))).toMatchObject({ code: 'ERR_JOB_UNREADABLE' })
   })

@@ -43,10 +43,8 @@ test('every metric and dimension of a line is a field of it, or CloudWatch drops
   expect(line.operation).toBe('none')
 })
 
-test('a job that waits counts by its code, and one that waits for a repair also as an error', () => {
+test('a job that waits counts by its code', () => {
   expect(read('job waits', { code: 'ERR_GEMINI_RATE' }, 'warn').line).toMatchObject({ waits: 1 })
-  const repair = read('job waits for a repair', { code: 'ERR_GEMINI_KEY' }, 'error').line
-  expect(repair).toMatchObject({ waits: 1, errorLines: 1, code: 'ERR_GEMINI_KEY' })
 })
 
 test('a budget that is near its end counts once', () => {

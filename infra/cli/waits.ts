@@ -14,7 +14,7 @@ export function explainLine(line: string): string | undefined {
   const why = `${String(code)}: ${String(reason)}`
   if (message === 'message is no job') return `dead letter: ${why}`
   if (message === 'job met a bug') return `a bug: ${JSON.stringify(toPlain(fields.error)).slice(0, 300)}`
-  if (message !== 'job waits' && message !== 'job waits for a repair' && message !== 'gate closed') return undefined
+  if (message !== 'job waits' && message !== 'gate closed') return undefined
   const todo = typeof code === 'string' && Object.hasOwn(ERRORS, code) ? ERRORS[code as keyof typeof ERRORS].todo : ''
   return `waiting: ${why}${next}. ${todo}`
 }

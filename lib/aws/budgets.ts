@@ -92,7 +92,7 @@ export function createBudgets(rows: Rows, now: () => number, onNear: (budget: Ne
       const day = pacificDay(now())
       for (const budget of budgets) {
         const row = await rows.read(`budget#${budget.name}`, day)
-        const hasHolds = Object.keys(row ?? {}).some(attribute => attribute.startsWith(HOLD))
+        const hasHolds = Object.entries(row ?? {}).some(([name, mark]) => name.startsWith(HOLD) && mark !== SWEPT)
         // Where calls are under way, or died, room may come back: reserving finds out.
         if (Number(row?.committedMicroUsd ?? 0) + microUsd > budget.limitMicroUsd && !hasHolds)
           return tellSpent(budget, day, row)

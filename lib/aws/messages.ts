@@ -21,7 +21,8 @@ export type Travels = {
   errors: number
 }
 
-const JOB_ID = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
+/** Every id that a job may have, Darkroom's own among them. */
+export const JOB_ID = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
 
 /** What a record brought along. Whoever may send messages may write it: what can't be true is left out. */
 export function readTravels({ messageId, messageAttributes, attributes }: SQSRecord): Travels {

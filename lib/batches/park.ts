@@ -35,7 +35,7 @@ export async function parkLine(
   const { claim, storage, resultsBucket } = tray
   const { job, modelId, model, prompt } = plan
   const inputs = brought.inputs.map(input => input.facts)
-  const hold = await reserve(tray, plan)
+  const hold = await reserve(tray, plan, 'batch')
   const line = lineKey(modelId, claim.id)
   const body = await buildLine(claim.id, buildQuestion(plan, brought))
   await storage.write(resultsBucket, line, body, { contentType: 'application/jsonl' })

@@ -42,7 +42,7 @@ describe('Google', () => {
   test.each([
     ['a wrong key', { apiKey: 'wrong' }, 'FAIL Google refuses the key'],
     ['no key', { apiKey: undefined }, 'FAIL there is no key'],
-    ['a key that was copied with its line', { apiKey: 'AIza\n' }, 'FAIL the key has a blank or a line break'],
+    ['a key with a blank inside', { apiKey: 'AIza and more' }, 'FAIL the key has a blank or a line break'],
     [
       'a model that is gone',
       { models: ['imagen-4.0-generate-001'] },

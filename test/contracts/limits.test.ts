@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type Applicant, reserve } from '../../lib/admission.ts'
 import { type Budgets, createBudgets, type Hold, type Near } from '../../lib/aws/budgets.ts'
 import { createGates, type Gates } from '../../lib/aws/gates.ts'
 import { createPace } from '../../lib/aws/pace.ts'
 import { createRows, type Rows } from '../../lib/aws/rows.ts'
+import { DEFAULT_SETTINGS } from '../../lib/config.ts'
+import { parseJob } from '../../lib/job.ts'
+import { makePlan } from '../../lib/plan.ts'
 import { type Backend, openBackend } from '../helpers/backend.ts'
 import { caught } from '../helpers/caught.ts'
 
@@ -227,6 +231,27 @@ describe('a budget', () => {
     expect(isHold(await budgets().reserve(all(100), call('a')))).toBe(true)
     expect(isHold(await budgets().reserve(all(100), call('a')))).toBe(true)
     expect(await committed()).toBe(100)
+  })
+
+  test('that is spent is seen also where a dead call’s money came back', async () => {
+    await budgets().reserve(all(100), call('dead'))
+    time += 6 * MINUTE_MS
+    await budgets().settle((await budgets().reserve(all(100), call('next'))) as Hold, 100)
+    expect(await budgets().findSpent(all(100), 1)).toMatchObject({ committedMicroUsd: 100 })
+  })
+
+  test('sets aside for a call twice what a line of a batch costs, whatever lane the job wished for', async () => {
+    const job = parseJob({ id: 'a', operation: 'generate', prompt: 'a lake', lane: 'batch' })
+    const plan = makePlan(job, DEFAULT_SETTINGS, '2026-11-21')
+    const applicant = (id: string) => {
+      const settings = { ...DEFAULT_SETTINGS, budgets: { all: 1, recipes: {} } }
+      return { budgets: budgets(), settings, claim: { id, number: 1, calls: 0 }, leaseUntil: time } as Applicant
+    }
+    const [line, paid] = [
+      await reserve(applicant('line'), plan, 'batch'),
+      await reserve(applicant('call'), plan, 'now'),
+    ]
+    expect((paid?.microUsd ?? 0) / (line?.microUsd ?? 0)).toBeCloseTo(2, 2)
   })
 
   test('that is settled and has no room is seen without holding anything; one with calls under way may get room', async () => {

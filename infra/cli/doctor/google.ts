@@ -8,11 +8,13 @@ const NO_JOB = 'every job waits until the key is mended, and then runs by itself
 const MAKE_ONE = 'make a key at https://aistudio.google.com/apikey, with billing in its project'
 
 /** Whether the key opens, each model lives, and Google knows every field that Darkroom sends. A call a model and one more, none billed. */
-export async function checkGoogle({ apiKey, baseUrl = GOOGLE, models }: GoogleOptions): Promise<Findings> {
+export async function checkGoogle({ apiKey: given, baseUrl = GOOGLE, models }: GoogleOptions): Promise<Findings> {
+  // As the functions read it.
+  const apiKey = given?.trim()
   if (!apiKey) return [fault('there is no key', NO_JOB, `set GEMINI_API_KEY, or ${MAKE_ONE}`)]
   if (!/^[\x21-\x7e]+$/.test(apiKey))
     return [
-      fault('the key has a blank or a line break in it', NO_JOB, 'store it again, without what a copy brought along'),
+      fault('the key has a blank or a line break inside', NO_JOB, 'store it again, without what a copy brought along'),
     ]
   const ask = createAsk(apiKey, baseUrl)
   try {
