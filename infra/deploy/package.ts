@@ -8,11 +8,17 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { readArguments } from '../cli/command.ts'
+import { run } from '../cli/run.ts'
 import { Refusal } from './refusal.ts'
+
+const HELP = `npm run package -- [--quiet]
+
+Writes the functions' artifacts and the CloudFormation template of stage dev into dist/package, without network or account.`
 
 export const PACKAGE_FOLDER = join(import.meta.dirname, '../../dist/package')
 const project = join(import.meta.dirname, '../..')
-const run = promisify(execFile)
+const execute = promisify(execFile)
 
 export type PackageOptions = {
   stage?: string
@@ -51,7 +57,7 @@ export async function runOsls(args: readonly string[], env: NodeJS.ProcessEnv = 
   }
   const cwd = await openWorkshop()
   try {
-    const { stdout, stderr } = await run(process.execPath, [osls, ...args], {
+    const { stdout, stderr } = await execute(process.execPath, [osls, ...args], {
       cwd,
       env: { ...env, ...quiet },
       maxBuffer: 16e6,
@@ -109,7 +115,11 @@ function sortKeys(_: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-if (import.meta.main) {
+async function main(): Promise<number> {
+  const { values } = readArguments({ options: { quiet: { type: 'boolean' } } })
   const folder = await packageService()
-  if (!process.argv.includes('--quiet')) console.log(`packaged into ${folder}`)
+  if (!values.quiet) console.log(`packaged into ${folder}`)
+  return 0
 }
+
+if (import.meta.main) await run(HELP, main)

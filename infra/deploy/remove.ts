@@ -21,6 +21,8 @@ export async function remove(target: Target, pictures: Pictures): Promise<string
   const stack = await readStack(target)
   const { UploadsBucket, ResultsBucket, RecipesBucket, LedgerTable, ServerlessDeploymentBucket } = stack
   if (pictures === 'refuse') await refuseHoldings(s3, target, stack)
+  // While the stack still knows their names: what fails here can be done again.
+  if (pictures === 'delete') for (const bucket of [UploadsBucket, ResultsBucket, RecipesBucket]) await empty(s3, bucket)
   // CloudFormation deletes no bucket that holds something, and this one holds only what was deployed.
   await empty(s3, ServerlessDeploymentBucket)
   await deleteStack(target)

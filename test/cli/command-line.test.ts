@@ -9,6 +9,7 @@ const SCRIPTS: [string, string[]][] = [
   [CLI, ['webhook', 'register', 'https://example.org']],
   ['infra/cli/demo.ts', []],
   ['infra/cli/dev.ts', []],
+  ['infra/deploy/package.ts', []],
   ['infra/deploy/deploy.ts', []],
   ['infra/deploy/remove.ts', []],
 ]
@@ -24,7 +25,7 @@ describe('every command that is given an option it does not know', { concurrent:
 })
 
 describe('a command that is asked for help', { concurrent: true, timeout: 60_000 }, () => {
-  test.each([...SCRIPTS.slice(0, 1), ...SCRIPTS.slice(-4)])('%s %j gives it, and does nothing', async (file, args) => {
+  test.each([...SCRIPTS.slice(0, 1), ...SCRIPTS.slice(-5)])('%s %j gives it, and does nothing', async (file, args) => {
     const { code, out, err } = await runScript(file, [...args, '--help'])
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/^(darkroom|npm run) /)
