@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Claim, SentFile } from './aws/claim.ts'
 import { type Input, type LargeInput, readInputs } from './aws/inputs.ts'
 import type { Pin } from './aws/storage.ts'
+import { EditError } from './errors.ts'
 import type { GeminiFiles } from './gemini/files.ts'
 import { buildRequest, buildWordsRequest, chooseInline } from './gemini/request.ts'
 import { type Archive, BrokenLine, type History, readHistory, readLast } from './history.ts'
@@ -126,7 +127,15 @@ async function continueLine(
 /** A turn may leave out the picture that it goes on from; a first turn has none. */
 function checkTurn(job: Job, last: Result | undefined): void {
   const count = job.inputs.length
-  checkInputs(job.operation, last && count < PROMPTS[job.operation].inputs.least ? count + 1 : count)
+  try {
+    checkInputs(job.operation, last && count < PROMPTS[job.operation].inputs.least ? count + 1 : count)
+  } catch (error) {
+    if (last || !(error instanceof EditError)) throw error
+    throw new EditError(
+      error.code,
+      `${error.message}, and no turn of session ${job.session} is done that it could go on from`,
+    )
+  }
 }
 
 /** Google deletes files after 48 hours; what is about to go is not relied on. */

@@ -143,7 +143,10 @@ describe('a session on the local stack', () => {
   it('is no place for an edit of nothing, nor for the batch lane; the next turn does not mind', async () => {
     expect(await take('nothing', 1, { operation: 'edit' })).toMatchObject({
       status: 'failed',
-      error: { code: 'ERR_JOB_INPUTS', message: 'edit takes at least 1 input, got 0' },
+      error: {
+        code: 'ERR_JOB_INPUTS',
+        message: 'edit takes at least 1 input, got 0, and no turn of session nothing is done that it could go on from',
+      },
     })
     expect(await take('nothing', 2, { lane: 'batch' })).toMatchObject({
       status: 'failed',
