@@ -18,7 +18,8 @@ const POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"
 /** Serves a page of the local stack's results, photo beside print, on a free port of the loopback. */
 export async function startGallery(stack: Stack): Promise<Gallery> {
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://gallery')
+    const url = URL.parse(request.url ?? '/', 'http://gallery')
+    if (!url) return response.writeHead(400).end('not an address')
     const answer = url.pathname === '/object' ? sendPicture(stack, url, response) : sendPage(stack, response)
     answer.catch(() => response.writeHead(404).end('not found'))
   })

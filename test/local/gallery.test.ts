@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { startGallery } from '../../infra/local/gallery.ts'
 import { openDarkroom } from '../helpers/darkroom.ts'
 import { photo } from '../helpers/photos.ts'
+import { askRaw } from '../helpers/raw-request.ts'
 
 test('the gallery shows photo and print, and runs nothing that a name or a text holds', async () => {
   await using darkroom = await openDarkroom({ clockFactor: 10 })
@@ -38,4 +39,11 @@ test('the gallery gives away nothing but the pictures of its own buckets', async
   expect(await status(`s3://${darkroom.env.RESULTS_BUCKET}/page.jpg`)).toBe(404)
   expect(await status('s3://somebody-else/a.jpg')).toBe(404)
   expect(await status('nonsense')).toBe(404)
+})
+
+test('an address that is none is refused, and the next page is served', async () => {
+  await using darkroom = await openDarkroom({ functions: [] })
+  await using gallery = await startGallery(darkroom.stack)
+  for (const address of ['//', 'http://[']) expect(await askRaw(gallery.url, address)).toMatch(/^HTTP\/1.1 400 /)
+  expect((await fetch(gallery.url)).status).toBe(200)
 })

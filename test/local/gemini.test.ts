@@ -2,6 +2,7 @@ import { ThinkingLevel } from '@google/genai/web'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { startGemini } from '../../infra/local/gemini/server.ts'
 import { DEFAULT_MODEL, MODELS } from '../../lib/models.ts'
+import { askRaw } from '../helpers/raw-request.ts'
 import { bodyOf, clientOf, imageOf, inline, jsonOf, photoOf, refusal, useGemini, user } from './gemini-client.ts'
 
 const own = useGemini()
@@ -183,3 +184,12 @@ it('the models that are served can be listed', async () => {
   expect(names).toContain(`models/${DEFAULT_MODEL}`)
   expect(names).not.toContain('models/imagen-4.0-generate-001')
 })
+
+it.each(['//', 'http://[', '/v1beta/%'])(
+  'the address %s is none of Google’s, and the next one is answered',
+  async address => {
+    const answer = await askRaw(own.gemini.baseUrl, address)
+    expect(answer).toMatch(/^HTTP\/1.1 404 /)
+    expect(answer).toContain('Requested entity was not found.')
+  },
+)

@@ -99,12 +99,24 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://stand-in')
+  const url = readUrl(request)
+  if (!url) return void (await send(response, errorReply(noSuchPath())))
   const [, id, method] = (request.method === 'POST' && decodeURIComponent(url.pathname).match(MODEL_CALL)) || []
   if (id && method) return answerCall(desk, apiKey, { request, response, url, id, method })
   const reply = await answerElse(desk, apiKey, request, url).catch(errorReply)
   if (reply === 'gone') response.destroy()
   else await send(response, reply)
+}
+
+/** `undefined` for what is no address, as `//` and `/%`. */
+function readUrl({ url = '/' }: IncomingMessage): URL | undefined {
+  try {
+    const read = new URL(url, 'http://stand-in')
+    decodeURIComponent(read.pathname)
+    return read
+  } catch {
+    return undefined
+  }
 }
 
 async function answerElse(
