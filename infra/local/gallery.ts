@@ -14,11 +14,14 @@ export type Gallery = AsyncDisposable & { url: string }
 const SHOWN = 60
 /** What pages and pictures may do: show pictures of this server, and nothing else, whatever a name or a text holds. */
 const POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"
+/** A page of somebody's may ask under a name of its own that leads here, and then read the answer: those are refused. */
+const OWN_HOST = /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/i
 
 /** Serves a page of the local stack's results, photo beside print, on a free port of the loopback. */
 export async function startGallery(stack: Stack): Promise<Gallery> {
   const server = createServer((request, response) => {
     const url = URL.parse(request.url ?? '/', 'http://gallery')
+    if (!OWN_HOST.test(request.headers.host ?? '')) return response.writeHead(403).end('not a name of this machine')
     if (!url) return response.writeHead(400).end('not an address')
     const answer = url.pathname === '/object' ? sendPicture(stack, url, response) : sendPage(stack, response)
     answer.catch(() => response.writeHead(404).end('not found'))

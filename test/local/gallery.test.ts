@@ -47,3 +47,10 @@ test('an address that is none is refused, and the next page is served', async ()
   for (const address of ['//', 'http://[']) expect(await askRaw(gallery.url, address)).toMatch(/^HTTP\/1.1 400 /)
   expect((await fetch(gallery.url)).status).toBe(200)
 })
+
+test('a page of somebody’s that has a name for this machine reads no prints', async () => {
+  await using darkroom = await openDarkroom({ functions: [] })
+  await using gallery = await startGallery(darkroom.stack)
+  expect(await askRaw(gallery.url, '/', 'evil.example')).toMatch(/^HTTP\/1.1 403 /)
+  expect(await askRaw(gallery.url, '/', `localhost:${new URL(gallery.url).port}`)).toMatch(/^HTTP\/1.1 200 /)
+})
