@@ -6,6 +6,7 @@ import { toPlain } from '../../lib/log.ts'
 import { startDarkroom } from '../local/darkroom.ts'
 import { startGallery } from '../local/gallery.ts'
 import { followResults, readResult, saveResult } from '../local/results.ts'
+import type { Stack } from '../local/stack.ts'
 import { readArguments } from './command.ts'
 import { watchDrops } from './drop-folder.ts'
 import { run } from './run.ts'
@@ -77,17 +78,33 @@ async function main(apiKey: string | undefined): Promise<number> {
   }
   await watchDrops({ folder: RECIPES, memory: join(STATE, 'recipes.json') }, replaceRecipe, stop.signal)
   await watchDrops({ folder: IN, memory: join(STATE, 'taken.json') }, upload, stop.signal)
-  for await (const notice of followResults(stack, stop.signal)) {
-    const { status, error, cost } = await readResult(stack, notice)
-    const [file = ''] = await saveResult(stack, notice, OUT)
-    const shown = existsSync(file) ? relative('.', file) : notice.key
-    console.log(
-      error ? `${status} ${error.code}: ${error.message} (${shown})` : `${status} ${shown} ($${cost.usd.toFixed(4)})`,
-    )
-  }
+  await collectPrints(stack, stop.signal)
   console.log('\nClosing.')
   rmSync(lock, { force: true })
   return 0
+}
+
+/** Saves and tells the prints; one that can't be saved is told once, and tried again while its notice comes back. */
+async function collectPrints(stack: Stack, signal: AbortSignal): Promise<void> {
+  const unsaved = new Set<string>()
+  for await (const notice of followResults(stack, signal, unsaved)) {
+    try {
+      const { status, error, cost } = await readResult(stack, notice)
+      const [file = ''] = await saveResult(stack, notice, OUT)
+      const shown = existsSync(file) ? relative('.', file) : notice.key
+      console.log(
+        error ? `${status} ${error.code}: ${error.message} (${shown})` : `${status} ${shown} ($${cost.usd.toFixed(4)})`,
+      )
+      unsaved.delete(notice.id)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : error
+      if (!unsaved.has(notice.id))
+        console.error(
+          `print of ${toPlain(notice.key)} could not be saved: ${why}; it is in the results bucket and tried again every 30 seconds, and at the next start`,
+        )
+      unsaved.add(notice.id)
+    }
+  }
 }
 
 function isRecipe(key: string): boolean {

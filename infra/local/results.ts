@@ -6,25 +6,37 @@ import type { Notice } from '../../lib/aws/topic.ts'
 import type { Result } from '../../lib/result.ts'
 import type { Stack } from './stack.ts'
 
-/** The results topic's messages as they come, each job once, until `signal` aborts. */
-export async function* followResults(stack: Stack, signal: AbortSignal): AsyncGenerator<Notice> {
+/**
+ * The results topic's messages as they come, each job once. A message is deleted when the next one is asked for: it is saved by
+ * then, or its job is in `unsaved`, and it comes back. Ends when `signal` has aborted and nothing more is there.
+ */
+export async function* followResults(
+  stack: Pick<Stack, 'sqs' | 'resultsFeedUrl'>,
+  signal: AbortSignal,
+  unsaved: ReadonlySet<string> = new Set(),
+): AsyncGenerator<Notice> {
+  const QueueUrl = stack.resultsFeedUrl
   const seen = new Set<string>()
-  while (!signal.aborted) {
+  for (;;) {
+    const isLast = signal.aborted
     const receive = new ReceiveMessageCommand({
-      QueueUrl: stack.resultsFeedUrl,
-      WaitTimeSeconds: 2,
+      QueueUrl,
+      WaitTimeSeconds: isLast ? 0 : 2,
       MaxNumberOfMessages: 10,
     })
-    const { Messages = [] } = await stack.sqs.send(receive, { abortSignal: signal }).catch((error: unknown) => {
-      if (signal.aborted) return { Messages: [] }
-      throw error
-    })
+    const { Messages = [] } = await stack.sqs
+      .send(receive, { abortSignal: isLast ? undefined : signal })
+      .catch((error: unknown) => {
+        if (signal.aborted) return { Messages: [] }
+        throw error
+      })
+    if (isLast && Messages.length === 0) return
     for (const { Body = '', ReceiptHandle } of Messages) {
-      await stack.sqs.send(new DeleteMessageCommand({ QueueUrl: stack.resultsFeedUrl, ReceiptHandle }))
       const notice = JSON.parse(Body) as Notice
-      if (seen.has(notice.id)) continue
+      if (!seen.has(notice.id)) yield notice
+      if (unsaved.has(notice.id)) continue
       seen.add(notice.id)
-      yield notice
+      await stack.sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))
     }
   }
 }
