@@ -1,8 +1,10 @@
 /** Runs Darkroom on this machine until Ctrl-C: photos go into one folder, prints come out in another. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
+import { MESSAGE_LIMIT_BYTES } from '../../lib/job.ts'
 import { toPlain } from '../../lib/log.ts'
+import { Refusal } from '../deploy/refusal.ts'
 import { startDarkroom } from '../local/darkroom.ts'
 import { startGallery } from '../local/gallery.ts'
 import { followResults, readResult, saveResult } from '../local/results.ts'
@@ -68,6 +70,7 @@ async function main(apiKey: string | undefined): Promise<number> {
   console.log(`Logs             ${join(stack.stateFolder, 'logs')}/\nCtrl-C ends it.\n`)
 
   const upload = async (key: string, path: string) => {
+    checkSize(key, (await stat(path)).size)
     console.log(`${toPlain(key)}: received`)
     await darkroom.upload(key, path)
   }
@@ -105,6 +108,15 @@ async function collectPrints(stack: Stack, signal: AbortSignal): Promise<void> {
       unsaved.add(notice.id)
     }
   }
+}
+
+/** What the pipeline would refuse by far is not read whole to be told so. */
+function checkSize(key: string, sizeBytes: number): void {
+  const limitBytes = key.endsWith('.job.json') ? 1_000_000 : 100_000_000
+  if (sizeBytes > limitBytes)
+    throw new Refusal(
+      `${(sizeBytes / 1e6).toFixed(0)} MB are too many: a photo may have 50 MB, a .job.json ${MESSAGE_LIMIT_BYTES / 1024} KB; not taken`,
+    )
 }
 
 function isRecipe(key: string): boolean {
