@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join, relative, sep } from 'node:path'
-import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, PutObjectCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3'
 
 const contentTypes: Record<string, string> = {
   '.json': 'application/json',
@@ -11,14 +11,17 @@ const contentTypes: Record<string, string> = {
   '.webp': 'image/webp',
 }
 
-/** Puts every file of a folder, and of the folders in it, into a bucket under its relative name. */
-export async function uploadRecipes(s3: S3Client, bucket: string, folder: string): Promise<void> {
+/** Makes a bucket hold exactly the files of a folder, and of the folders in it, under their relative names. */
+export async function mirrorRecipes(s3: S3Client, Bucket: string, folder: string): Promise<void> {
   if (!existsSync(folder)) return
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
-  for (const file of files) {
-    const Key = relative(folder, file).split(sep).join('/')
-    const ContentType = contentTypes[extname(file).toLowerCase()] ?? 'application/octet-stream'
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: await readFile(file), ContentType }))
+  const paths = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+  const files = new Map(paths.map(path => [relative(folder, path).split(sep).join('/'), path]))
+  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket })) {
+    for (const { Key = '' } of Contents) if (!files.has(Key)) await s3.send(new DeleteObjectCommand({ Bucket, Key }))
+  }
+  for (const [Key, path] of files) {
+    const ContentType = contentTypes[extname(path).toLowerCase()] ?? 'application/octet-stream'
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body: await readFile(path), ContentType }))
   }
 }

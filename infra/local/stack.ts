@@ -12,7 +12,7 @@ import { startFunctionUrls } from './function-urls.ts'
 import { buildEnvironment, selectFunctions, startPollers, toErrorLog, toQueueUrl } from './functions.ts'
 import { createLambdaHost, type LambdaHost, type LogLine } from './lambda/host.ts'
 import type { QueuePoller } from './lambda/queue-poller.ts'
-import { uploadRecipes } from './recipes.ts'
+import { mirrorRecipes } from './recipes.ts'
 import { type Schedule, startSchedules } from './schedules.ts'
 import { readTemplate, type Template } from './template.ts'
 
@@ -110,7 +110,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   starting.defer(destroy)
   const env = buildEnvironment(template, storage, options)
   await Promise.all(template.tables.map(table => createTable(clients.dynamodb, table)))
-  await uploadRecipes(clients.s3, env.RECIPES_BUCKET ?? '', join(project, 'infra/recipes'))
+  await mirrorRecipes(clients.s3, env.RECIPES_BUCKET ?? '', join(project, 'infra/recipes'))
 
   const distFolder = options.distFolder ?? join(project, 'dist/functions')
   const functions = selectFunctions(template, options, distFolder)

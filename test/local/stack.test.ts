@@ -3,9 +3,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
 import type { S3Event, SQSEvent } from 'aws-lambda'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { startStack } from '../../infra/local/stack.ts'
 
 const echo = join(import.meta.dirname, 'fixtures', 'echo.mjs')
@@ -44,6 +44,20 @@ test('functions find the local services, no parameter store, and Gemini where th
 test('without a word about Gemini nothing can leave the machine', async () => {
   await using stack = await startStack({ functions: [] })
   expect(new URL(stack.env.GOOGLE_GEMINI_BASE_URL ?? '').hostname).toBe('127.0.0.1')
+})
+
+test('a recipe that is deleted from its folder is out of force from the next start on', async () => {
+  const stateFolder = await mkdtemp(join(tmpdir(), 'darkroom-test-'))
+  onTestFinished(() => rm(stateFolder, { recursive: true }))
+  const before = await startStack({ functions: [], stateFolder })
+  const Bucket = before.env.RECIPES_BUCKET
+  await before.s3.send(new PutObjectCommand({ Bucket, Key: 'of-yesterday.json', Body: '{}' }))
+  await before.close()
+  await using after = await startStack({ functions: [], stateFolder })
+  const { Contents = [] } = await after.s3.send(new ListObjectsV2Command({ Bucket }))
+  const keys = Contents.map(({ Key }) => Key)
+  expect(keys).toContain('woodcut.json')
+  expect(keys).not.toContain('of-yesterday.json')
 })
 
 test('a stack that is closed twice is closed, and its temporary folder is gone', async () => {
