@@ -1,5 +1,5 @@
 /** Runs Darkroom on this machine until Ctrl-C: photos go into one folder, prints come out in another. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { MESSAGE_LIMIT_BYTES } from '../../lib/job.ts'
@@ -10,6 +10,9 @@ import { startGallery } from '../local/gallery.ts'
 import { followResults, readResult, saveResult } from '../local/results.ts'
 import type { Stack } from '../local/stack.ts'
 import { readArguments } from './command.ts'
+import { finishWork, listenForEnd, tellLeftovers } from './dev-end.ts'
+import { lockFolder } from './dev-lock.ts'
+import { writeShellFile } from './dev-shell.ts'
 import { watchDrops } from './drop-folder.ts'
 import { run } from './run.ts'
 import { createTeller } from './waits.ts'
@@ -34,22 +37,14 @@ await run(HELP, () => {
 })
 
 async function main(apiKey: string | undefined): Promise<number> {
-  const lock = join(STATE, 'pid')
-  const other = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
-  if (isAlive(other)) {
-    console.error(`darkroom: it already runs in this folder, as process ${other}`)
-    return 1
-  }
-  mkdirSync(STATE, { recursive: true })
-  writeFileSync(lock, String(process.pid))
-  const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
-  process.once('SIGTERM', () => stop.abort())
+  using _lock = lockFolder(STATE)
+  const end = listenForEnd()
   const tell = createTeller(sentence => console.log(sentence))
   await using darkroom = await startDarkroom({
     apiKey,
     stateFolder: STATE,
     env: { UPLOADED_JOBS: 'on' },
+    paused: true,
     log: ({ line }) => tell(line),
   })
   const { stack } = darkroom
@@ -65,9 +60,10 @@ async function main(apiKey: string | undefined): Promise<number> {
   console.log(`Photos go into   ${recipes.map(folder => `${folder}/`).join('  ')}`)
   console.log(`Prints come to   ${OUT}/`)
   console.log(`Gallery          ${gallery.url}`)
-  console.log(`S3, SQS, SNS     AWS_ENDPOINT_URL=${stack.endpoint}`)
-  console.log(`DynamoDB         AWS_ENDPOINT_URL_DYNAMODB=${stack.dynamodbEndpoint}`)
+  console.log(`Shell            source ${writeShellFile(stack)}   (for aws and npm run darkroom)`)
   console.log(`Logs             ${join(stack.stateFolder, 'logs')}/\nCtrl-C ends it.\n`)
+  await tellLeftovers(stack)
+  stack.resumePollers()
 
   const upload = async (key: string, path: string) => {
     checkSize(key, (await stat(path)).size)
@@ -79,12 +75,12 @@ async function main(apiKey: string | undefined): Promise<number> {
     if (isRecipe(key) && (await mkdir(toDropFolder(key), { recursive: true })))
       console.log(`Photos go into   ${toPlain(toDropFolder(key))}/ too`)
   }
-  await watchDrops({ folder: RECIPES, memory: join(STATE, 'recipes.json') }, replaceRecipe, stop.signal)
-  await watchDrops({ folder: IN, memory: join(STATE, 'taken.json') }, upload, stop.signal)
-  await collectPrints(stack, stop.signal)
+  await watchDrops({ folder: RECIPES }, replaceRecipe, end.asked)
+  await watchDrops({ folder: IN, memory: join(STATE, 'taken.json') }, upload, end.asked)
+  const over = new AbortController()
+  await Promise.all([finishWork(stack, end).finally(() => over.abort()), collectPrints(stack, over.signal)])
   console.log('\nClosing.')
-  rmSync(lock, { force: true })
-  return 0
+  return end.atOnce.aborted ? 130 : 0
 }
 
 /** Saves and tells the prints; one that can't be saved is told once, and tried again while its notice comes back. */
@@ -125,12 +121,4 @@ function isRecipe(key: string): boolean {
 
 function toDropFolder(recipe: string): string {
   return join(IN, basename(recipe, '.json'))
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return pid > 0 && process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }

@@ -131,6 +131,8 @@ function spawnRuntime(env: Record<string, string>, onLine: (line: string) => voi
   const child = spawn(process.execPath, ['--import', preload, runtimeClient], {
     cwd: env.LAMBDA_TASK_ROOT,
     env,
+    // A group of its own: a Ctrl-C at the terminal is for the host alone, which may wait for the function.
+    detached: true,
     // The last one is never written to: it closes when this process ends, however it ends.
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
