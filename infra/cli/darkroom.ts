@@ -14,7 +14,7 @@ ${Object.entries(COMMANDS)
   .map(([name, { about }]) => `  ${name.padEnd(10)}${about}`)
   .join('\n')}
 
-Works on AWS with the usual credentials and AWS_REGION, and on a local stack with the AWS_ENDPOINT_URL that it prints.
+Works on AWS with the usual credentials and AWS_REGION, and on the stack of npm run dev after source .darkroom/env.
 Exit codes: 0 done, 1 it failed or something was not found, 2 the command was not understood.`
 
 process.exitCode = await main(process.argv.slice(2))

@@ -6,6 +6,9 @@ import type { Stack } from '../local/stack.ts'
 /** npm hands a Ctrl-C on to a process that has had it from the terminal already: within this time the two are one. */
 const ECHO_MS = 500
 
+/** The functions that edit, a photo or job a record. */
+const EDITORS = ['upload', 'job'] as const
+
 export type End = {
   /** Whether nothing more is to be begun. */
   asked: AbortSignal
@@ -40,7 +43,7 @@ export async function finishWork({ lambda, pollers, pausePollers }: Stack, { ask
   await pausePollers()
   const all = Object.values(pollers)
   if (all.every(poller => poller.running() === 0)) return
-  const edits = lambda.running('job').reduce((sum, { event }) => sum + (event as SQSEvent).Records.length, 0)
+  const edits = EDITORS.flatMap(name => lambda.running(name)).flatMap(({ event }) => (event as SQSEvent).Records).length
   console.log(`\nClosing; ${edits} edit(s) are under way, Ctrl-C again ends at once.`)
   await Promise.race([Promise.all(all.map(poller => poller.close())), aborted(atOnce)])
 }

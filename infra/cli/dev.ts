@@ -21,8 +21,9 @@ const HELP = `npm run dev
 
 Runs the whole of Darkroom on this machine until Ctrl-C. Put a photo into darkroom-in/<recipe>/ and its print appears in
 darkroom-out/, with its result.json. Put a <name>.job.json anywhere into darkroom-in/ to run a job of your own.
-Recipes are the files of infra/recipes/; one that is new or changed is used from the next photo on. What is under way, and what was taken already, survives a
-restart in .darkroom/; a file that changes is edited again.
+Recipes are the files of infra/recipes/; one that is new or changed is used from the next photo on, one that is deleted is
+gone at the next start. What is under way, and what was taken already, survives a restart in .darkroom/; a file that changes is
+edited again. Ctrl-C waits for the edits that are under way; once more, and it ends at once.
 
 GEMINI_API_KEY=…   use Google's Gemini instead of the stand-in, at Google's prices`
 

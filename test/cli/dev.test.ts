@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { copyFile, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { until } from '../helpers/darkroom.ts'
 import { photo } from '../helpers/photos.ts'
@@ -15,19 +16,44 @@ function startDev(cwd: string): { dev: ChildProcess; output: () => string; ended
   const chunks: Buffer[] = []
   dev.stdout.on('data', chunk => chunks.push(chunk))
   dev.stderr.on('data', chunk => chunks.push(chunk))
-  return { dev, output: () => Buffer.concat(chunks).toString(), ended: once(dev, 'close') }
-}
-
-test('a photo in a folder comes out as a print, by a recipe that was written meanwhile, until Ctrl-C', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'darkroom-dev-'))
-  const recipes = join(folder, 'infra/recipes')
-  await cp(join(project, 'infra/recipes'), recipes, { recursive: true })
-  const { dev, output, ended } = startDev(folder)
+  const ended = once(dev, 'close')
   onTestFinished(async () => {
     dev.kill('SIGKILL')
     await ended
-    await rm(folder, { recursive: true })
   })
+  return { dev, output: () => Buffer.concat(chunks).toString(), ended }
+}
+
+async function openFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'darkroom-dev-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  await cp(join(project, 'infra/recipes'), join(folder, 'infra/recipes'), { recursive: true })
+  return folder
+}
+
+/** What a command prints in a shell that knows of dev. */
+async function inShell(folder: string, command: string): Promise<string> {
+  const script = `. "$1" && cd "$2" && ${command}`
+  const args = ['-c', script, 'sh', join(folder, '.darkroom/env'), project]
+  return (await promisify(execFile)('sh', args)).stdout
+}
+
+/** Drops a photo whose edit takes so long, and waits until it is with Gemini. */
+async function startEdit(folder: string, ms: number): Promise<void> {
+  const gemini = (await inShell(folder, 'echo "$GOOGLE_GEMINI_BASE_URL"')).trim()
+  const order = { method: 'POST', body: JSON.stringify({ fault: 'slow', ms, times: 1 }) }
+  expect((await fetch(`${gemini}/control/faults`, order)).status).toBe(200)
+  await copyFile(photo('nagasaki-boats'), join(folder, 'darkroom-in/woodcut/boats.jpg'))
+  await until('Gemini is asked', async () => {
+    const { inFlight } = (await (await fetch(`${gemini}/control/calls`)).json()) as { inFlight: number }
+    return inFlight === 1
+  })
+}
+
+test('a photo in a folder comes out as a print, by a recipe that was written meanwhile, until Ctrl-C', async () => {
+  const folder = await openFolder()
+  const recipes = join(folder, 'infra/recipes')
+  const { dev, output, ended } = startDev(folder)
   await until('it runs', () => output().includes('Ctrl-C ends it'))
 
   const second = startDev(folder)
@@ -44,4 +70,45 @@ test('a photo in a folder comes out as a print, by a recipe that was written mea
   dev.kill('SIGINT')
   expect(await ended).toEqual([0, null])
   expect(output()).toMatch(/\nClosing\.\n$/)
+})
+
+test('Ctrl-C waits for the edits that are under way, and collects their prints', async () => {
+  const folder = await openFolder()
+  const { dev, output, ended } = startDev(folder)
+  await until('it runs', () => output().includes('Ctrl-C ends it'))
+  await startEdit(folder, 3000)
+  dev.kill('SIGINT')
+  dev.kill('SIGINT') // as npm hands it on
+  expect(await ended).toEqual([0, null])
+  expect(output()).toMatch(
+    /\nClosing; 1 edit\(s\) are under way, Ctrl-C again ends at once\.\ndone darkroom-out\/woodcut\/boats\/.*\n\nClosing\.\n$/,
+  )
+})
+
+test('a second Ctrl-C ends at once, and the next run says what is under way', async () => {
+  const folder = await openFolder()
+  const first = startDev(folder)
+  await until('it runs', () => first.output().includes('Ctrl-C ends it'))
+  await startEdit(folder, 100_000)
+  first.dev.kill('SIGINT')
+  await until('it says so', () => first.output().includes('Ctrl-C again'))
+  await until('it ends', () => {
+    first.dev.kill('SIGINT')
+    return first.dev.exitCode !== null || first.output().includes('\n\nClosing.')
+  })
+  await first.ended
+
+  const second = startDev(folder)
+  await until('it runs', () => second.output().includes('1 message(s) of the last run are under way'))
+})
+
+test('the shell that it describes has the commands find everything, and no key', async () => {
+  const folder = await openFolder()
+  const { output } = startDev(folder)
+  await until('it runs', () => output().includes('source .darkroom/env'))
+  const darkroom = `"${process.execPath}" infra/cli/darkroom.ts`
+  expect(await inShell(folder, `${darkroom} dead list && ${darkroom} batch list`)).toBe(
+    'There are no dead letters.\nThere are no batches.\n',
+  )
+  expect(await readFile(join(folder, '.darkroom/env'), 'utf8')).not.toContain('GEMINI_API_KEY')
 })
