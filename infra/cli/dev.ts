@@ -76,8 +76,8 @@ async function main(apiKey: string | undefined): Promise<number> {
     if (isRecipe(key) && (await mkdir(toDropFolder(key), { recursive: true })))
       console.log(`Photos go into   ${toPlain(toDropFolder(key))}/ too`)
   }
-  await watchDrops({ folder: RECIPES }, replaceRecipe, end.asked)
   await watchDrops({ folder: IN, memory: join(STATE, 'taken.json') }, upload, end.asked)
+  await watchDrops({ folder: RECIPES }, replaceRecipe, end.asked)
   const over = new AbortController()
   await Promise.all([finishWork(stack, end).finally(() => over.abort()), collectPrints(stack, over.signal)])
   console.log('\nClosing.')

@@ -77,16 +77,17 @@ async function keepWatching(
     mkdirSync(folder, { recursive: true })
     watched = readIdentity(folder)
     watcher?.close()
-    watcher = watch(folder, { recursive: true, signal })
+    watcher = watch(folder, { recursive: true, persistent: false, signal })
     watcher.on('change', (_, name) => onPath(join(folder, String(name))))
     watcher.on('error', () => undefined) // it ends with the signal, and a folder that is gone is looked for
     const entries = await readdir(folder, { recursive: true, withFileTypes: true })
     for (const entry of entries) if (entry.isFile()) onPath(join(entry.parentPath, entry.name))
   }
   await look()
+  // Neither this nor the watcher holds a process that ends for another reason.
   const timer = setInterval(() => {
     look().catch((error: Error) => tell(`${folder}: ${error.message}`))
-  }, LOOK_MS)
+  }, LOOK_MS).unref()
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -83,6 +83,27 @@ test('Ctrl-C waits for the edits that are under way, and collects their prints',
   expect(output()).toMatch(
     /\nClosing; 1 edit\(s\) are under way, Ctrl-C again ends at once\.\ndone darkroom-out\/woodcut\/boats\/.*\n\nClosing\.\n$/,
   )
+})
+
+test('a file that is far too large is told, not read; the next one is edited', async () => {
+  const folder = await openFolder()
+  const drops = join(folder, 'darkroom-in/woodcut')
+  await mkdir(drops, { recursive: true })
+  await writeFile(join(drops, 'huge.jpg'), '')
+  await truncate(join(drops, 'huge.jpg'), 3e9)
+  const { output } = startDev(folder)
+  await until('it is told', () => output().includes('darkroom-in/woodcut/huge.jpg: 3000 MB are too many: a photo may'))
+  await copyFile(photo('nagasaki-boats'), join(drops, 'boats.jpg'))
+  await until('the print is told', () => output().includes('\ndone darkroom-out/woodcut/boats/'))
+})
+
+test('a torn list of what was taken ends it with a sentence', async () => {
+  const folder = await openFolder()
+  await mkdir(join(folder, '.darkroom'))
+  await writeFile(join(folder, '.darkroom/taken.json'), '{"a.jpg": "1-')
+  const { output, ended } = startDev(folder)
+  expect(await ended).toEqual([1, null])
+  expect(output()).toMatch(/taken\.json, the list .* paid for, again\n$/)
 })
 
 test('a second Ctrl-C ends at once, and the next run says what is under way', async () => {
