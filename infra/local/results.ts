@@ -57,8 +57,10 @@ export async function saveResult(stack: Stack, { bucket, key }: Notice, folder: 
     .map(name => ({ name, path: toPath(folder, name) }))
   for (const { name, path } of paths) {
     const object = await stack.s3.send(new GetObjectCommand({ Bucket: bucket, Key: name }))
+    // Read before anything can fail: a body that is left unread ends the process when its connection goes.
+    const bytes = (await object.Body?.transformToByteArray()) ?? ''
     await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, (await object.Body?.transformToByteArray()) ?? '')
+    await writeFile(path, bytes)
   }
   return paths.map(({ path }) => path)
 }
