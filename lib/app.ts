@@ -112,7 +112,7 @@ export function createApp(env: Record<string, string | undefined>) {
     log,
     batches: createBatchRows(table, now),
     google: createGeminiBatches(google),
-    queueBatch: id => queueOf(config.queues.batches).send(JSON.stringify({ batch: id })),
+    queueBatch: (id, delayMs) => queueOf(config.queues.batches).send(JSON.stringify({ batch: id }), undefined, delayMs),
   }
   const endRow = createEndRow({
     ...deps,

@@ -106,8 +106,14 @@ export function createParking(table: Table, now: () => number) {
 
     /** Whether a job of a batch still has no end. */
     async isOpen(id: string, batch: string): Promise<boolean> {
+      return isOpenIn(await read(id), batch)
+    },
+
+    /** From when on a job of a batch can be claimed; `undefined` where it is none of the batch's any more. */
+    async findFree(id: string, batch: string): Promise<number | undefined> {
       const row = await read(id)
-      return row?.batchId?.S === batch && (row.status?.S === 'batched' || row.status?.S === 'running')
+      if (!isOpenIn(row, batch)) return undefined
+      return row?.status?.S === 'running' ? Number(row.leaseUntil?.N) + 1 : 0
     },
 
     /** Gives a row back to its batch: the same row of the result file will end it another time. */
@@ -119,6 +125,10 @@ export function createParking(table: Table, now: () => number) {
       })
     },
   }
+}
+
+function isOpenIn(row: Item | undefined, batch: string): boolean {
+  return row?.batchId?.S === batch && (row.status?.S === 'batched' || row.status?.S === 'running')
 }
 
 function toRowClaim(id: string, item: Item): RowClaim {

@@ -13,6 +13,8 @@ const ROW_NEEDS_MS = 30_000
 /** How often it is written down up to where a result file is safe. */
 const NOTE_EVERY_ROWS = 50
 const CLOSE_AT_ONCE = 5
+/** SQS delays no message longer. */
+const LONGEST_DELAY_MS = 900_000
 const HOUR_MS = 3_600_000
 
 type Time = { deadlineAt: number }
@@ -69,10 +71,10 @@ function isStuck({ now }: BatchDesk, row: BatchRow, { stuckHours }: BatchSetting
 /** Ends every job of a batch that is over: first those with a row, then those without. */
 async function empty(desk: BatchDesk, endRow: EndRow, row: BatchRow, time: Time): Promise<void> {
   const { batches, queueBatch, log, now } = desk
-  const isDone =
-    (await emptyFile(desk, endRow, row, time).catch(giveUpFile(desk, row))) &&
+  const goOnAt =
+    (await emptyFile(desk, endRow, row, time).catch(giveUpFile(desk, row))) ??
     (await emptyRest(desk, endRow, row, time))
-  if (!isDone) return queueBatch(row.id)
+  if (goOnAt !== undefined) return queueBatch(row.id, Math.min(LONGEST_DELAY_MS, Math.max(0, goOnAt - now())))
   await removeFiles(desk, row)
   if (!(await batches.move(row, ['ended'], { step: 'collected' }))) return
   await fileAway(desk, row)
@@ -80,26 +82,31 @@ async function empty(desk: BatchDesk, endRow: EndRow, row: BatchRow, time: Time)
 }
 
 /** A file that Google has no more takes its rows along: their jobs go again. Any other error is another time's. */
-function giveUpFile({ batches, log }: BatchDesk, row: BatchRow): (error: unknown) => Promise<boolean> {
+function giveUpFile({ batches, log }: BatchDesk, row: BatchRow): (error: unknown) => Promise<undefined> {
   return async error => {
     const isGone = error instanceof EditError && (GONE.includes(error.code) || /may not exist/.test(error.message))
     if (!isGone) throw error
     log.error('result file is gone', { batch: row.id, file: row.outputFile, reason: error.message })
-    return batches.move(row, ['ended'], { emptied: true })
+    await batches.move(row, ['ended'], { emptied: true })
   }
 }
 
 const GONE: readonly string[] = ['ERR_MODEL_GONE', 'ERR_GEMINI_FILE_LOST']
 
-/** The rows of the result file, from where the last owner stopped; false when the function's time is up. */
-async function emptyFile(desk: BatchDesk, endRow: EndRow, row: BatchRow, { deadlineAt }: Time): Promise<boolean> {
+/** The rows of the result file, from where the last owner stopped. Resolves to when to go on, or to nothing when all are safe. */
+async function emptyFile(desk: BatchDesk, endRow: EndRow, row: BatchRow, time: Time): Promise<number | undefined> {
   const { google, batches, now, log } = desk
-  if (!row.outputFile || row.emptied) return true
+  if (!row.outputFile || row.emptied) return undefined
   let unnoted = 0
   for await (const { line, end } of google.lines(row.outputFile, row.offset ?? 0)) {
-    if (now() > deadlineAt - ROW_NEEDS_MS) return false
+    if (isTimeUp(desk, time)) return now()
     const answer = readRow(line, now())
-    const outcome = answer ? await endRow(row, answer, deadlineAt) : 'garbage'
+    const outcome = answer ? await endRow(row, answer, time.deadlineAt) : 'garbage'
+    if (typeof outcome === 'object') {
+      // The row is not safe: whoever comes next begins with it.
+      await batches.move(row, ['ended'], {})
+      return outcome.heldUntil
+    }
     if (outcome !== 'ended')
       log.warn('batch row left', { batch: row.id, why: outcome, key: answer?.key.slice(0, 100), end })
     row.offset = end
@@ -110,19 +117,27 @@ async function emptyFile(desk: BatchDesk, endRow: EndRow, row: BatchRow, { deadl
   }
   // Before the file is removed: from now on nobody asks for it.
   await batches.move(row, ['ended'], { emptied: true })
-  return true
+  return undefined
 }
 
-/** Jobs that no row ended, by the rule of the batch's end; false when the function's time is up. */
-async function emptyRest(desk: BatchDesk, endRow: EndRow, row: BatchRow, { deadlineAt }: Time): Promise<boolean> {
+/** Jobs that no row ended, by the rule of the batch's end. Resolves to when to go on, or to nothing when none is left. */
+async function emptyRest(desk: BatchDesk, endRow: EndRow, row: BatchRow, time: Time): Promise<number | undefined> {
   const { parking, now } = desk
-  let inTime = true
+  let goOnAt: number | undefined
+  const leave = (until: number) => {
+    goOnAt = Math.min(until, goOnAt ?? until)
+  }
   await inGroups(membersOf(desk, row.id), CLOSE_AT_ONCE, async ({ id }) => {
-    inTime &&= now() < deadlineAt - ROW_NEEDS_MS
-    if (!inTime || !(await parking.isOpen(id, row.id))) return
-    await endRow(row, { key: id, error: toRule(row).error }, deadlineAt)
+    if (isTimeUp(desk, time)) return leave(now())
+    if (!(await parking.isOpen(id, row.id))) return
+    const outcome = await endRow(row, { key: id, error: toRule(row).error }, time.deadlineAt)
+    if (typeof outcome === 'object') leave(outcome.heldUntil)
   })
-  return inTime
+  return goOnAt
+}
+
+function isTimeUp({ now }: BatchDesk, { deadlineAt }: Time): boolean {
+  return now() > deadlineAt - ROW_NEEDS_MS
 }
 
 /** Files at Google's go by themselves after 48 hours: a refusal to remove them earlier is only worth a warning. */

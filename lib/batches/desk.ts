@@ -14,8 +14,8 @@ export type BatchDesk = {
   recipes: RecipeBucket
   google: GeminiBatches
   resultsBucket: string
-  /** Puts a batch on the batches queue. */
-  queueBatch: (id: string) => Promise<void>
+  /** Puts a batch on the batches queue, to be seen after a delay of 900 s at most. */
+  queueBatch: (id: string, delayMs?: number) => Promise<void>
   now: () => number
   log: Log
 }
@@ -65,18 +65,31 @@ export async function* membersOf(
   for await (const entry of readManifest(desk, id)) if ('line' in entry) yield entry
 }
 
-/** Runs `work` for each item, a few at a time; the first error ends it. */
+/**
+ * Runs `work` for each item, a few at a time; the first error ends it, once those beside it are done: a function that ended
+ * sooner would leave them half done, and frozen.
+ */
 export async function inGroups<T>(
   items: AsyncIterable<T>,
   size: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   let group: Promise<void>[] = []
-  for await (const item of items) {
-    group.push(work(item))
-    if (group.length < size) continue
-    await Promise.all(group)
+  const settle = async () => {
+    const ended = await Promise.allSettled(group)
     group = []
+    for (const one of ended) if (one.status === 'rejected') throw one.reason
   }
-  await Promise.all(group)
+  try {
+    for await (const item of items) {
+      const running = work(item)
+      // Told when the group is settled; until then the list may take its time.
+      running.catch(() => undefined)
+      group.push(running)
+      if (group.length >= size) await settle()
+    }
+    await settle()
+  } finally {
+    await Promise.allSettled(group)
+  }
 }

@@ -16,8 +16,12 @@ import { hasPictures, judge, keep, readKept, refuseHopeless } from '../replies.t
 import type { Result } from '../result.ts'
 import { backoffMs } from '../retry.ts'
 
-/** What came of a row: its job has an end or goes again (`ended`), or is no job of this batch any more. */
-export type EndRow = (batch: BatchRow, row: Row, deadlineAt: number) => Promise<'ended' | 'not ours'>
+/**
+ * What came of a row: its job has an end or goes again (`ended`), is no job of this batch any more, or has an owner until
+ * then: one that died, or could not give it back. A job that is held is as open as before, and its row is needed again.
+ */
+export type RowEnd = 'ended' | 'not ours' | { heldUntil: number }
+export type EndRow = (batch: BatchRow, row: Row, deadlineAt: number) => Promise<RowEnd>
 
 type Rule = { code: Code; lane?: 'now'; says: string }
 
@@ -62,17 +66,19 @@ type RowDeps = Finishers & {
  */
 export function createEndRow(deps: RowDeps): EndRow {
   return async function endRow(batch, row, deadlineAt) {
-    const claim = await deps.parking.claim(row.key, batch.id, deadlineAt + LEASE_MARGIN_MS)
-    if (!claim) return 'not ours'
+    const { parking } = deps
+    const whose = async (): Promise<RowEnd> => {
+      const heldUntil = await parking.findFree(row.key, batch.id)
+      return heldUntil === undefined ? 'not ours' : { heldUntil }
+    }
+    const claim = await parking.claim(row.key, batch.id, deadlineAt + LEASE_MARGIN_MS)
+    if (!claim) return whose()
     try {
       await settle(deps, claim, batch, row, deadlineAt)
     } catch (error) {
-      if (error instanceof LostClaim) return 'not ours'
-      if (error instanceof GoAgain) await sendAgain(deps, claim, error)
-      else {
-        await deps.parking.putBack(claim).catch(() => undefined) // Its lease ends by itself.
-        throw error
-      }
+      if (error instanceof LostClaim) return whose()
+      await parking.putBack(claim).catch(() => undefined) // Its lease ends by itself.
+      throw error
     }
     return 'ended'
   }
@@ -81,9 +87,14 @@ export function createEndRow(deps: RowDeps): EndRow {
 async function settle(deps: RowDeps, claim: RowClaim, batch: BatchRow, row: Row, deadlineAt: number): Promise<void> {
   const settings = await deps.recipes.settings()
   const read = async () => parseJob(JSON.parse(claim.job ?? '{}'))
-  await conclude(deps, { claim, settings, deadlineAt }, { ...claim, read }, (desk, job, draft) =>
-    makeOfRow(desk, batch, row, job, draft),
-  )
+  try {
+    await conclude(deps, { claim, settings, deadlineAt }, { ...claim, read }, (desk, job, draft) =>
+      makeOfRow(desk, batch, row, job, draft),
+    )
+  } catch (error) {
+    if (!(error instanceof GoAgain)) throw error
+    await sendAgain(deps, claim, error)
+  }
 }
 
 async function makeOfRow(desk: Desk, batch: BatchRow, row: Row, job: Job, draft: Result): Promise<Files> {

@@ -102,7 +102,10 @@ async function* candidates({ storage, parking, resultsBucket }: BatchDesk): Asyn
   for await (const { key, sizeBytes } of storage.scan(resultsBucket, OPEN)) {
     const parsed = readLineKey(key)
     if (!parsed) continue
-    group.push({ key, sizeBytes, ...parsed, found: parking.look(parsed.id, key) })
+    const found = parking.look(parsed.id, key)
+    // Told when its group is settled; until then the list may take its time.
+    found.catch(() => undefined)
+    group.push({ key, sizeBytes, ...parsed, found })
     if (group.length >= LOOK_AT_ONCE) yield* settle()
   }
   yield* settle()

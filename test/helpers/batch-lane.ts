@@ -7,6 +7,7 @@ import { startGemini } from '../../infra/local/gemini/server.ts'
 import { readTemplate } from '../../infra/local/template.ts'
 import { createBatchRows } from '../../lib/aws/batch-rows.ts'
 import { createBudgets } from '../../lib/aws/budgets.ts'
+import { callAws } from '../../lib/aws/faults.ts'
 import { createGates } from '../../lib/aws/gates.ts'
 import { createLatest } from '../../lib/aws/latest.ts'
 import { createLedger } from '../../lib/aws/ledger.ts'
@@ -25,11 +26,13 @@ import { createEndRow } from '../../lib/batches/ends.ts'
 import { submit } from '../../lib/batches/submit.ts'
 import { answerWebhook, type UrlEvent } from '../../lib/batches/webhook.ts'
 import { createEdit, type Deps } from '../../lib/edit.ts'
+import { EditError } from '../../lib/errors.ts'
 import { createGeminiBatches } from '../../lib/gemini/batches.ts'
 import { createGemini } from '../../lib/gemini/client.ts'
 import { createGeminiFiles } from '../../lib/gemini/files.ts'
 import { openJobMessage } from '../../lib/intake.ts'
 import type { Result } from '../../lib/result.ts'
+import { networkError } from './aws.ts'
 
 const MINUTE = 60_000
 
@@ -107,8 +110,17 @@ export async function openLane() {
     now,
     log,
   }
-  const queue = (list: string[], what: string) => (body: string) =>
-    power.step(`queue ${what}`, async () => void list.push(body))
+  /** When a batch's message may be seen. */
+  const due = new Map<string, number>()
+  const queue =
+    (list: string[], what: string) =>
+    (body: string, delayMs = 0) =>
+      callAws(`sqs:SendMessage of ${what}`, () =>
+        power.step(`queue ${what}`, async () => {
+          list.push(body)
+          due.set(body, time + delayMs)
+        }),
+      )
   const desk: BatchDesk = {
     ...deps,
     log,
@@ -151,6 +163,7 @@ export async function openLane() {
     async deliver() {
       while (batches.length + jobs.length > 0) {
         const batch = batches.shift()
+        time = Math.max(time, due.get(batch ?? '') ?? 0)
         if (batch) await collect(desk, endRow, batch, { deadlineAt: deadlineAt() })
         const body = jobs.shift()
         if (!body) continue
@@ -192,6 +205,7 @@ export async function openLane() {
 function createPower() {
   type Life = { left: number; isDead: boolean; die: () => void }
   const lives = new AsyncLocalStorage<Life>()
+  const outages = new AsyncLocalStorage<{ isDown: (step: string) => boolean }>()
   let steps: string[] = []
   const never = () => new Promise<never>(() => {})
   return {
@@ -199,6 +213,7 @@ function createPower() {
       const life = lives.getStore()
       if (life?.isDead) return never()
       steps.push(name)
+      if (outages.getStore()?.isDown(name)) throw networkError('ECONNRESET')
       if (!life) return call()
       life.left -= 1
       if (life.left > 0) {
@@ -215,6 +230,21 @@ function createPower() {
       return new Promise<unknown>((resolve, reject) => {
         const life = { left: calls, isDead: false, die: () => resolve(undefined) }
         lives.run(life, () => run().then(resolve, reject))
+      })
+    },
+    /** Runs something whose nth call fails, and as many after it as are said; resolves when it is over, well or badly. */
+    async failAt(first: number, calls: number, run: () => Promise<unknown>): Promise<void> {
+      let count = 0
+      const isDown = () => {
+        count += 1
+        return count >= first && count < first + calls
+      }
+      await this.failWhere(isDown, run)
+    },
+    /** Runs something whose calls fail where `isDown` says so of their names. What it rejects with must be an outage's. */
+    async failWhere(isDown: (step: string) => boolean, run: () => Promise<unknown>): Promise<void> {
+      await outages.run({ isDown }, run).catch((error: unknown) => {
+        if (!(error instanceof EditError)) throw error
       })
     },
     /** The names of the calls of a run. */
