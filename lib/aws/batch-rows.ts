@@ -41,6 +41,8 @@ export type BatchRow = {
   cancelledBy?: 'operator' | 'stuck'
   /** The first byte of the result file that is not safe yet. */
   offset?: number
+  /** Since when Google has denied having the result file. */
+  fileGoneSince?: number
   /** All of the result file is safe, or it is gone. */
   emptied?: boolean
 }

@@ -1,6 +1,5 @@
 import type { BatchRow } from '../aws/batch-rows.ts'
 import { LEASE_MARGIN_MS } from '../aws/claim.ts'
-import type { BatchSettings } from '../batch-settings.ts'
 import { EditError } from '../errors.ts'
 import { readRow } from '../gemini/batch-file.ts'
 import type { BatchState, GoogleBatch } from '../gemini/batches.ts'
@@ -16,6 +15,11 @@ const CLOSE_AT_ONCE = 5
 /** SQS delays no message longer. */
 const LONGEST_DELAY_MS = 900_000
 const HOUR_MS = 3_600_000
+/** Google's own end of a batch. */
+const FORGOTTEN_AFTER_HOURS = 48
+/** After it was to be cancelled at the latest. */
+const CANCEL_WITHIN_HOURS = 12
+const FILE_GONE_FOR_MS = HOUR_MS
 
 type Time = { deadlineAt: number }
 
@@ -42,30 +46,46 @@ export async function collect(desk: BatchDesk, endRow: EndRow, id: string, time:
 
 /** Reads the batch at Google's: over, stuck, or to be looked at again. */
 async function lookAt(desk: BatchDesk, row: BatchRow): Promise<void> {
-  const { google, batches, recipes } = desk
-  const found: GoogleBatch = (await google.get(row.name ?? '')) ?? {
-    name: row.name ?? '',
-    state: 'EXPIRED',
-    message: 'Google knows it no more',
-  }
-  const { state } = found
-  if (state && OVER.includes(state)) {
-    const outputFile = found.responsesFile
-    await batches.move(row, ['submitted'], { step: 'ended', end: state, outputFile, reason: found.message, offset: 0 })
+  const { google, batches, recipes, now } = desk
+  const found = await google.get(row.name ?? '')
+  const hours = (now() - (row.intentAt ?? row.createdAt)) / HOUR_MS
+  const over = found ? toEnd(found) : findForgotten(row, hours)
+  if (over) {
+    await batches.move(row, ['submitted'], { step: 'ended', ...over, offset: 0 })
     return
   }
-  const { batch } = await recipes.settings()
-  if (row.cancelledBy === 'operator' || isStuck(desk, row, batch)) {
+  if (!found) return desk.log.warn('batch is not found', { batch: row.id, name: row.name })
+  const { stuckHours } = (await recipes.settings()).batch
+  const isStuck = hours > stuckHours
+  if (row.cancelledBy && hours > stuckHours + CANCEL_WITHIN_HOURS) {
+    const reason = 'Google did not cancel it'
+    await batches.move(row, ['submitted'], { step: 'ended', end: unlessCancelled(row, 'STUCK'), reason, offset: 0 })
+  } else if (row.cancelledBy === 'operator' || isStuck) {
     if (!row.cancelledBy) await batches.askToCancel(row, 'stuck')
-    desk.log.warn('batch is cancelled', { batch: row.id, state, cancelledBy: row.cancelledBy })
+    desk.log.warn('batch is cancelled', { batch: row.id, state: found.state, cancelledBy: row.cancelledBy })
     await google.cancel(row.name ?? '')
   }
 }
 
 const OVER: readonly BatchState[] = ['SUCCEEDED', 'PARTIALLY_SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED']
 
-function isStuck({ now }: BatchDesk, row: BatchRow, { stuckHours }: BatchSettings): boolean {
-  return now() - (row.intentAt ?? row.createdAt) > stuckHours * HOUR_MS
+type End = Pick<BatchRow, 'end' | 'reason' | 'outputFile'>
+
+/** How a batch ended, if it did; one that is over in a word of Google's that is not known here has failed. */
+function toEnd({ state, isDone, message, responsesFile }: GoogleBatch): End | undefined {
+  const end = state ?? (isDone ? 'FAILED' : undefined)
+  return end && OVER.includes(end) ? { end, reason: message, outputFile: responsesFile } : undefined
+}
+
+/** Google's answers may lag behind: that it knows none of that name is believed when it may have forgotten it. */
+function findForgotten(row: BatchRow, hours: number): End | undefined {
+  if (hours <= FORGOTTEN_AFTER_HOURS) return undefined
+  return { end: unlessCancelled(row, 'EXPIRED'), reason: 'Google knows it no more' }
+}
+
+/** Jobs that a person cancelled do not go again. */
+function unlessCancelled({ cancelledBy }: BatchRow, end: string): string {
+  return cancelledBy === 'operator' ? 'CANCELLED' : end
 }
 
 /** Ends every job of a batch that is over: first those with a row, then those without. */
@@ -81,11 +101,18 @@ async function empty(desk: BatchDesk, endRow: EndRow, row: BatchRow, time: Time)
   log.info('batch over', { batch: row.id, end: row.end, rows: row.rows, ms: now() - row.createdAt })
 }
 
-/** A file that Google has no more takes its rows along: their jobs go again. Any other error is another time's. */
-function giveUpFile({ batches, log }: BatchDesk, row: BatchRow): (error: unknown) => Promise<undefined> {
+/**
+ * A file that Google has no more takes its rows along: their jobs go again, and are paid again. So it is believed only when it
+ * has been said for an hour, and nothing else between. Any other error is another time's.
+ */
+function giveUpFile({ batches, log, now }: BatchDesk, row: BatchRow): (error: unknown) => Promise<undefined> {
   return async error => {
     const isGone = error instanceof EditError && (GONE.includes(error.code) || /may not exist/.test(error.message))
     if (!isGone) throw error
+    if (now() - (row.fileGoneSince ?? now()) < FILE_GONE_FOR_MS) {
+      await batches.move(row, ['ended'], { fileGoneSince: row.fileGoneSince ?? now() })
+      throw new EditError('ERR_GEMINI_UNAVAILABLE', `the result file is not found: ${error.message}`, { cause: error })
+    }
     log.error('result file is gone', { batch: row.id, file: row.outputFile, reason: error.message })
     await batches.move(row, ['ended'], { emptied: true })
   }
@@ -99,6 +126,7 @@ async function emptyFile(desk: BatchDesk, endRow: EndRow, row: BatchRow, time: T
   if (!row.outputFile || row.emptied) return undefined
   let unnoted = 0
   for await (const { line, end } of google.lines(row.outputFile, row.offset ?? 0)) {
+    row.fileGoneSince = undefined
     if (isTimeUp(desk, time)) return now()
     const answer = readRow(line, now())
     const outcome = answer ? await endRow(row, answer, time.deadlineAt) : 'garbage'

@@ -21,6 +21,8 @@ export type GoogleBatch = {
   name: string
   displayName?: string
   state?: BatchState
+  /** Whether Google calls it over, in whatever state. */
+  isDone: boolean
   responsesFile?: string
   message?: string
 }
@@ -29,6 +31,7 @@ const text = z.string().optional().catch(undefined)
 const Output = z.object({ responsesFile: text }).optional().catch(undefined)
 const Operation = z.object({
   name: z.string(),
+  done: z.boolean().optional().catch(undefined),
   metadata: z.object({ displayName: text, state: text, output: Output }).optional().catch(undefined),
   response: z.object({ responsesFile: text, output: Output }).optional().catch(undefined),
   error: z.object({ message: text }).optional().catch(undefined),
@@ -46,8 +49,7 @@ export function createGeminiBatches(options: RestOptions) {
   const find = async (displayName: string): Promise<GoogleBatch | undefined> => {
     for (let pageToken = ''; ; ) {
       const page = await rest.json('GET', `/v1beta/batches?pageSize=100${pageToken && `&pageToken=${pageToken}`}`)
-      const operations = z.array(z.unknown()).catch([]).parse(page.operations)
-      const found = operations.map(readOperation).find(batch => batch?.displayName === displayName)
+      const found = readPage(page).find(batch => batch.displayName === displayName)
       if (found || typeof page.nextPageToken !== 'string' || page.nextPageToken === '') return found
       pageToken = encodeURIComponent(page.nextPageToken)
     }
@@ -74,18 +76,16 @@ export function createGeminiBatches(options: RestOptions) {
     /** Creates a batch. NOT idempotent: two calls are two bills. */
     async create(model: string, displayName: string, fileName: string): Promise<GoogleBatch> {
       const body = { batch: { displayName, inputConfig: { fileName } } }
-      const batch = readOperation(await rest.json('POST', `/v1beta/models/${model}:batchGenerateContent`, body))
-      if (batch) return batch
-      throw new EditError('ERR_GEMINI_UNAVAILABLE', 'Gemini answers the creation of a batch with no name')
+      return readNamed(await rest.json('POST', `/v1beta/models/${model}:batchGenerateContent`, body))
     },
 
     /** The batch that bears our id, among all of the project. */
     find,
 
-    /** The batch, or `undefined` where Google knows none of that name. */
+    /** The batch, or `undefined` where Google says that it knows none of that name. */
     async get(name: string): Promise<GoogleBatch | undefined> {
       try {
-        return readOperation(await rest.json('GET', `/v1beta/${name}`))
+        return readNamed(await rest.json('GET', `/v1beta/${name}`))
       } catch (error) {
         if (error instanceof EditError && error.code === 'ERR_MODEL_GONE') return undefined
         throw error
@@ -139,15 +139,29 @@ export function createGeminiBatches(options: RestOptions) {
 /** Longer than a function lives: its own end comes first. */
 const DOWNLOAD_WITHIN_MS = 900_000
 
+/** The batches of one page: an empty list may lack its field. What can't be read may be the one that is looked for. */
+function readPage({ operations = [] }: Record<string, unknown>): GoogleBatch[] {
+  if (!Array.isArray(operations))
+    throw new EditError('ERR_GEMINI_UNAVAILABLE', `Gemini lists its batches as ${typeof operations}`)
+  return operations.map(readNamed)
+}
+
+function readNamed(json: unknown): GoogleBatch {
+  const batch = readOperation(json)
+  if (batch) return batch
+  throw new EditError('ERR_GEMINI_UNAVAILABLE', 'Gemini tells of a batch without its name')
+}
+
 function readOperation(json: unknown): GoogleBatch | undefined {
   const parsed = Operation.safeParse(json)
   if (!parsed.success) return undefined
-  const { name, metadata, response, error } = parsed.data
+  const { name, done, metadata, response, error } = parsed.data
   const state = metadata?.state?.replace(/^(BATCH|JOB)_STATE_/, '')
   return {
     name,
     displayName: metadata?.displayName,
     state: BATCH_STATES.find(known => known === state),
+    isDone: done === true,
     responsesFile: response?.responsesFile ?? response?.output?.responsesFile ?? metadata?.output?.responsesFile,
     message: error?.message,
   }

@@ -44,13 +44,13 @@ export function createRest({ apiKey, baseUrl = GOOGLE, fetch: send = fetch, now 
 
   return {
     open,
-    /** The answer's JSON object; `body` is sent as JSON. */
+    /** The answer's JSON object; `body` is sent as JSON. To a question an empty answer is none: it would read as "nothing there". */
     async json(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
       const sent =
         body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
       const response = await open(path, { method, ...sent })
       const text = await reach(() => response.text())
-      return parseObject(text)
+      return parseObject(method === 'GET' ? text : text || '{}')
     },
   }
 }
@@ -67,8 +67,8 @@ async function reach<T>(call: () => Promise<T>): Promise<T> {
 
 function parseObject(text: string): Record<string, unknown> {
   try {
-    const json: unknown = JSON.parse(text || '{}')
-    if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
+    const json: unknown = JSON.parse(text)
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>
   } catch {
     // Said below: what stands between may answer with a page of HTML.
   }

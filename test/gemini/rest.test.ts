@@ -57,7 +57,7 @@ describe('a call', () => {
 
   test('without a body says nothing of one, and an address that is whole is taken as it is', async () => {
     const { json, seen } = open(() => new Response(''))
-    expect(await json('GET', 'http://elsewhere/x')).toEqual({})
+    expect(await json('POST', 'http://elsewhere/x')).toEqual({})
     const [{ url, init } = {} as Call] = seen.calls
     expect(url).toBe('http://elsewhere/x')
     expect(init.body).toBeUndefined()
@@ -71,6 +71,8 @@ describe('an answer that is none', () => {
     ['a proxy’s page', () => new Response('<html>', { status: 502 }), 'ERR_GEMINI_UNAVAILABLE', /502/],
     ['a page instead of JSON', () => new Response('<html>'), 'ERR_GEMINI_UNAVAILABLE', /6 characters that are no JSON/],
     ['null', () => new Response('null'), 'ERR_GEMINI_UNAVAILABLE', /no JSON object/],
+    ['an array', () => new Response('[]'), 'ERR_GEMINI_UNAVAILABLE', /no JSON object/],
+    ['nothing', () => new Response(''), 'ERR_GEMINI_UNAVAILABLE', /0 characters/],
     ['a number', () => new Response('7'), 'ERR_GEMINI_UNAVAILABLE', /no JSON object/],
     ['an answer that breaks off', broken, 'ERR_GEMINI_UNAVAILABLE', /ECONNRESET/],
   ])('%s is an error', async (_, answer, code, message) => {
