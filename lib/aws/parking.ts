@@ -59,7 +59,11 @@ export function createParking(table: Table, now: () => number) {
           ...toProgress({ ...claim, calls: claim.calls + 1 }),
         },
       })
-      if (!written) throw new LostClaim(claim)
+      if (written) return
+      // The SDK repeats a write whose answer was lost. The first one stands, and a batch may have the line by now.
+      const row = await read(claim.id)
+      const stands = row?.status?.S === 'batched' && Number(row.claim?.N) === claim.number
+      if (!stands) throw new LostClaim(claim)
     },
 
     /** What a parked line weighs; `stale` where no job waits for it any more, `taken` where its job is on the move. */

@@ -41,7 +41,8 @@ export async function parkLine(
   await storage.write(resultsBucket, line, body, { contentType: 'application/jsonl' })
   const wish = { inputs: inputs.length, promptBytes: Buffer.byteLength(prompt), imageSize: job.imageConfig?.imageSize }
   const parked = { line, job: JSON.stringify(job), inputs, prefix, source, recipe }
-  await parking.park(claim, { ...parked, ...estimateRow(model, wish) })
-  // A day's hold on a budget is for calls; a batch's money counts as spent, by its estimate, when its line is parked.
+  // A day's hold on a budget is for calls: a batch's money counts as spent, by its estimate. Before the row is parked, for no row
+  // names the hold, and nobody would settle that of a death in between; a job that parks again counts twice rather than not at all.
   await settle(tray, hold, (hold?.microUsd ?? 0) / 1e6)
+  await parking.park(claim, { ...parked, ...estimateRow(model, wish) })
 }

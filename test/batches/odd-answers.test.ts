@@ -118,6 +118,32 @@ describe('a creation whose answer was lost, when the list is', () => {
   })
 })
 
+test('a creation whose answer was lost may be missing from the list for some minutes', async () => {
+  const before = made()
+  lane.gemini.batches.order({ create: 'cut' })
+  await lane.send({ id: 'late' })
+  await lane.submit()
+  lane.pass(3)
+  answer(/^\/v1beta\/batches$/, () => Response.json({ operations: [] }), 1)
+  await lane.submit()
+  await lane.run(2)
+  expect(made() - before).toBe(1)
+  expect(lane.paid('late')).toBe(1)
+})
+
+test('a creation that never came to pass is repeated when the list, without a field for none, has no batch of ours', async () => {
+  const before = made()
+  await lane.send({ id: 'never' })
+  answer(/:batchGenerateContent$/, () => new Response('busy', { status: 503 }), 1)
+  await lane.submit()
+  lane.pass(5)
+  answer(/^\/v1beta\/batches$/, () => Response.json({}), 1)
+  await lane.submit()
+  expect(made() - before).toBe(1)
+  await lane.run(2)
+  expect(lane.paid('never')).toBe(1)
+})
+
 describe('a batch that does not end as it should', () => {
   test('whose cancellation Google ignores is given up half a day later', async () => {
     lane.gemini.batches.order({ end: 'STUCK' })

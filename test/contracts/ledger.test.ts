@@ -6,9 +6,10 @@ import { type Claim, LostClaim } from '../../lib/aws/claim.ts'
 import { createLedger, type Ledger } from '../../lib/aws/ledger.ts'
 import { createTable } from '../../lib/aws/table.ts'
 import type { InputFacts } from '../../lib/result.ts'
-import { awsError, networkError } from '../helpers/aws.ts'
+import { awsError } from '../helpers/aws.ts'
 import { type Backend, openBackend } from '../helpers/backend.ts'
 import { caught } from '../helpers/caught.ts'
+import { losingClient } from '../helpers/losing-client.ts'
 
 const START = Date.parse('2026-11-21T20:00:00Z')
 const LEASE = 310_000
@@ -42,22 +43,6 @@ async function claimed(): Promise<Claim> {
   const outcome = await claim()
   if (outcome.kind !== 'claimed') throw new Error(`not claimed: ${JSON.stringify(outcome)}`)
   return outcome.claim
-}
-
-/** A client that loses the first answer after DynamoDB has done what was asked, and asks again as the SDK does. */
-function losingClient() {
-  const client = backend.createDynamodb()
-  const answers = { lost: 0 }
-  client.middlewareStack.add(
-    next => async args => {
-      const output = await next(args)
-      if (answers.lost > 0) return output
-      answers.lost += 1
-      throw networkError('ECONNRESET')
-    },
-    { step: 'deserialize', priority: 'high' },
-  )
-  return { client, answers }
 }
 
 const done = { status: 'done', usd: 0.0374, resultUri: 's3://results/jobs/a/result.json' } as const
@@ -129,7 +114,7 @@ describe('a claim', () => {
   })
 
   test('whose answer was lost on the way back is still the owner’s', async () => {
-    const { client, answers } = losingClient()
+    const { client, answers } = losingClient(backend)
     const unlucky = openLedger(client)
     const outcome = await unlucky.claim(id, { hash: 'one', leaseUntil: time + LEASE, firstSeenAt: time })
     expect(outcome).toMatchObject({ kind: 'claimed', claim: { number: 1 } })
