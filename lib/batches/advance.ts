@@ -120,21 +120,29 @@ const UNKNOWN: readonly Code[] = ['ERR_GEMINI_UNAVAILABLE', 'ERR_GEMINI_TIMEOUT'
 
 /** Makes the batch at Google's: the intent is written down, or renewed, before it is acted upon. */
 async function create(desk: BatchDesk, row: BatchRow): Promise<boolean> {
-  const { google, batches, now, log } = desk
+  const { google, batches, now } = desk
   if (!(await batches.move(row, ['planned', 'creating'], { step: 'creating', intentAt: now() }))) return false
+  let made: GoogleBatch
   try {
-    return await name(desk, row, await google.create(row.model, row.id, row.inputFile ?? ''))
+    made = await google.create(row.model, row.id, row.inputFile ?? '')
   } catch (error) {
-    if (!(error instanceof EditError) || UNKNOWN.includes(error.code)) throw error
-    if (error.remedy !== 'change') {
-      // A file that Google has lost is sent again.
-      const kept = error.code === 'ERR_GEMINI_FILE_LOST' ? { inputFile: undefined } : {}
-      await batches.move(row, ['creating'], { step: 'planned', ...kept })
-      throw error
-    }
-    log.error('batch refused', { batch: row.id, model: row.model, code: error.code, reason: error.message })
-    return endUnmade(desk, row, 'REFUSED', error.message)
+    return takeRefusal(desk, row, error)
   }
+  // Outside: what fails from here on is no refusal, and there is a batch.
+  return name(desk, row, made)
+}
+
+/** Only what Google refused for certain leaves `creating`: back to be made later, or to its end. */
+async function takeRefusal(desk: BatchDesk, row: BatchRow, error: unknown): Promise<boolean> {
+  if (!(error instanceof EditError) || UNKNOWN.includes(error.code)) throw error
+  if (error.remedy !== 'change') {
+    // A file that Google has lost is sent again.
+    const kept = error.code === 'ERR_GEMINI_FILE_LOST' ? { inputFile: undefined } : {}
+    await desk.batches.move(row, ['creating'], { step: 'planned', ...kept })
+    throw error
+  }
+  desk.log.error('batch refused', { batch: row.id, model: row.model, code: error.code, reason: error.message })
+  return endUnmade(desk, row, 'REFUSED', error.message)
 }
 
 async function name({ batches }: BatchDesk, row: BatchRow, { name }: GoogleBatch): Promise<boolean> {
