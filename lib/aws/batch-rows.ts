@@ -37,6 +37,8 @@ export type BatchRow = {
   /** How it ended: Google's word, or `REFUSED` where it was never created. */
   end?: string
   reason?: string
+  /** Its jobs have waited as long as they may: it is not made any more. */
+  isLate?: boolean
   /** Who wanted it cancelled: a person, or the clock. */
   cancelledBy?: 'operator' | 'stuck'
   /** The first byte of the result file that is not safe yet. */

@@ -19,6 +19,7 @@ export type Parking = ReturnType<typeof createParking>
 
 /** What the row keeps of a line that was parked. */
 type Parked = { line: string; tokens: number; replyBytes: number }
+type Look = Parked & { firstSeenAt: number }
 
 /** What a collector needs to end the job, or to send it again. */
 export type RowClaim = Claim & {
@@ -67,13 +68,14 @@ export function createParking(table: Table, now: () => number) {
     },
 
     /** What a parked line weighs; `stale` where no job waits for it any more, `taken` where its job is on the move. */
-    async look(id: string, line: string): Promise<Parked | 'stale' | 'taken'> {
+    async look(id: string, line: string): Promise<Look | 'stale' | 'taken'> {
       const row = await read(id)
       const status = row?.status?.S
       if (status === 'running' || status === 'waiting') return 'taken'
       if (!row || status !== 'batched' || row.line?.S !== line) return 'stale'
       if (row.batchId?.S !== NO_BATCH) return 'taken'
-      return { line, tokens: Number(row.tokens?.N), replyBytes: Number(row.replyBytes?.N) }
+      const { tokens, replyBytes, firstSeenAt } = row
+      return { line, tokens: Number(tokens?.N), replyBytes: Number(replyBytes?.N), firstSeenAt: Number(firstSeenAt?.N) }
     },
 
     /** Puts a parked job into a batch; false where it is in another, or has gone. Repeating it changes nothing. */

@@ -33,6 +33,7 @@ export async function advance(desk: BatchDesk, row: BatchRow, time: { deadlineAt
 async function upload(desk: BatchDesk, row: BatchRow, { deadlineAt }: { deadlineAt: number }): Promise<boolean> {
   const { batches, google, now } = desk
   if (row.cancelledBy) return endUnmade(desk, row, 'CANCELLED', 'cancelled before it was made')
+  if (row.isLate) return endLate(desk, row)
   const needsMs = UPLOAD_NEEDS_MS * Math.max(0.2, row.sizeBytes / 2e9)
   if (now() > deadlineAt - needsMs) return false
   if (!row.inputFile || (row.uploadedAt ?? 0) < now() - FILE_FRESH_MS) {
@@ -165,6 +166,12 @@ async function removeLines(desk: BatchDesk, row: BatchRow): Promise<boolean> {
   const { id, model, rows, sizeBytes, tokens } = row
   log.info('batch submitted', { batch: id, name: row.name, model, rows, sizeBytes, tokens, ms: now() - row.createdAt })
   return false
+}
+
+/** Its jobs are ended, each by its own time, where those of a batch that expired at Google's are. */
+async function endLate(desk: BatchDesk, row: BatchRow): Promise<boolean> {
+  await enlist(desk, row)
+  return endUnmade(desk, row, 'EXPIRED', 'its jobs waited too long to be sent')
 }
 
 /** A batch that Google never had: its jobs are free again, by the collector's rules. */

@@ -6,6 +6,8 @@ import { type BatchDesk, listLive, manifestKey, readManifest } from './desk.ts'
 import { makeBatches } from './make.ts'
 import { OVER } from './park.ts'
 
+const HOUR_MS = 3_600_000
+
 /**
  * One tick of the batch lane's clock: every batch that is on its way is put on the batches queue, those whose making was
  * interrupted are brought on, and parked lines become new batches. Never two at once: who comes second goes home.
@@ -13,20 +15,23 @@ import { OVER } from './park.ts'
 export async function submit(desk: BatchDesk, { deadlineAt }: { deadlineAt: number }): Promise<void> {
   const live = await readLive(desk)
   for (const row of live) {
-    if (row.step === 'planned' || row.step === 'creating') continue
-    // An alarm watches the hours: Google promises a day.
-    const batchHours = (desk.now() - row.createdAt) / 3_600_000
+    // An alarm watches the hours: Google promises a day, and what keeps a batch from Google should not take one.
+    const batchHours = (desk.now() - row.createdAt) / HOUR_MS
     desk.log.info('batch under way', { batch: row.id, step: row.step, batchHours })
-    await desk.queueBatch(row.id)
+    if (row.step !== 'planned' && row.step !== 'creating') await desk.queueBatch(row.id)
   }
   await desk.batches.alone('batch-submit', deadlineAt + LEASE_MARGIN_MS, async () => {
     const settings = await desk.recipes.settings()
     // Read again: another owner may have worked until just now.
     const known = await readLive(desk)
     const shut: Shut = new Set()
-    for (const row of known) await bring(desk, row, shut, deadlineAt)
+    const lateBefore = desk.now() - settings.maxWaitHours * HOUR_MS
+    for (const row of known) {
+      if (row.step === 'planned') row.isLate ||= row.createdAt < lateBefore
+      await bring(desk, row, shut, deadlineAt)
+    }
     const isShut = (model: string) => shut.has(ALL) || shut.has(model)
-    for await (const row of makeBatches(desk, settings.batch, { live: known, isShut }, deadlineAt))
+    for await (const row of makeBatches(desk, settings.batch, { live: known, isShut, lateBefore }, deadlineAt))
       await bring(desk, row, shut, deadlineAt)
   })
 }
@@ -47,10 +52,10 @@ const SHUTS: Partial<Record<Code, (row: BatchRow) => string>> = {
 const ALL = '*'
 type Shut = Set<string>
 
-/** Brings a batch on, unless this tick knows that nothing comes of it. One that is to be cancelled is, and one that may exist is looked for. */
+/** Brings a batch on, unless this tick knows that nothing comes of it. One that is to be cancelled or too late is, and one that may exist is looked for. */
 async function bring(desk: BatchDesk, row: BatchRow, shut: Shut, deadlineAt: number): Promise<void> {
   const isInVain = shut.has(ALL) || (row.step === 'planned' && shut.has(row.model))
-  if (isInVain && !row.cancelledBy) return
+  if (isInVain && !row.cancelledBy && !row.isLate) return
   const fault = await tryTo(desk, row, () => advance(desk, row, { deadlineAt }))
   const closes = fault && SHUTS[fault.code]?.(row)
   if (closes) shut.add(closes)

@@ -96,7 +96,7 @@ describe('a parked job', () => {
 
   test('is enlisted in one batch, by its own line, as often as that batch asks', async () => {
     await parked()
-    expect(await parking.look(id, LINE)).toEqual({ line: LINE, tokens: 7, replyBytes: 8 })
+    expect(await parking.look(id, LINE)).toEqual({ line: LINE, tokens: 7, replyBytes: 8, firstSeenAt: START })
     expect(await parking.enlist(id, 'another line', 'A')).toBe(false)
     expect(await parking.enlist(id, LINE, 'A')).toBe(true)
     expect(await parking.enlist(id, LINE, 'A')).toBe(true)
