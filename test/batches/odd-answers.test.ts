@@ -43,6 +43,7 @@ describe('a batch that runs, of which Google once says', () => {
     const before = made()
     await lane.send({ id })
     await lane.submit()
+    lane.pass(HOUR)
     answer(/^\/v1beta\/batches\/[^:]+$/, respond, 1)
     await lane.submit()
     await lane.deliver()

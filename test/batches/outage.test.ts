@@ -54,6 +54,32 @@ describe('a batched job whose batch meets an outage of AWS', () => {
     expect(await lane.keys('batches/live/')).toEqual([])
   })
 
+  test('is given back at once where that can be written', async () => {
+    lane.gemini.batches.orderRows({ row: 'unavailable', includes: '<back.row>', times: 1 })
+    const batch = await over(['back.row'])
+    await lane.power.failWhere(isJobMessage, () => lane.collect(batch))
+    expect(await lane.row('back.row')).toMatchObject({ status: 'batched' })
+    await lane.run(3)
+    expect(await lane.result('back.row')).toMatchObject({ status: 'done' })
+  })
+
+  test('is ended by the reply that was paid, though nothing could be made of it at first', async () => {
+    const batch = await over(['paid'])
+    let isOut = false
+    await lane.power.failWhere(
+      step => {
+        isOut ||= step.startsWith('GetObject jobs/paid/')
+        return isOut && !step.includes('lease#')
+      },
+      () => lane.collect(batch),
+    )
+    expect(await lane.row('paid')).toMatchObject({ status: 'running' })
+    lane.pass(4)
+    await lane.run(3)
+    expect(await lane.result('paid')).toMatchObject({ status: 'done', attempts: [{ outcome: 'reply' }] })
+    expect(lane.paid('paid')).toBe(1)
+  })
+
   test('is waited for by a batch without results, too', async () => {
     const ids = [1, 2, 3, 4, 5, 6].map(n => `rest.${n}`)
     lane.gemini.batches.order({ end: 'FAILED' })
