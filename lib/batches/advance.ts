@@ -32,8 +32,8 @@ export async function advance(desk: BatchDesk, row: BatchRow, time: { deadlineAt
 /** Enlists the jobs, sends their lines as one file, and writes down the intent to make a batch of it. */
 async function upload(desk: BatchDesk, row: BatchRow, { deadlineAt }: { deadlineAt: number }): Promise<boolean> {
   const { batches, google, now } = desk
-  if (row.cancelledBy) return endUnmade(desk, row, 'CANCELLED', 'cancelled before it was made')
-  if (row.isLate) return endLate(desk, row)
+  if (row.cancelledBy) return endUnsent(desk, row, 'CANCELLED', 'cancelled before it was made')
+  if (row.isLate) return endUnsent(desk, row, 'EXPIRED', 'its jobs waited too long to be sent')
   const needsMs = UPLOAD_NEEDS_MS * Math.max(0.2, row.sizeBytes / 2e9)
   if (now() > deadlineAt - needsMs) return false
   if (!row.inputFile || (row.uploadedAt ?? 0) < now() - FILE_FRESH_MS) {
@@ -168,10 +168,10 @@ async function removeLines(desk: BatchDesk, row: BatchRow): Promise<boolean> {
   return false
 }
 
-/** Its jobs are ended, each by its own time, where those of a batch that expired at Google's are. */
-async function endLate(desk: BatchDesk, row: BatchRow): Promise<boolean> {
+/** Its jobs become its own first: whose batch ends without them would go into the next. */
+async function endUnsent(desk: BatchDesk, row: BatchRow, end: string, reason: string): Promise<boolean> {
   await enlist(desk, row)
-  return endUnmade(desk, row, 'EXPIRED', 'its jobs waited too long to be sent')
+  return endUnmade(desk, row, end, reason)
 }
 
 /** A batch that Google never had: its jobs are free again, by the collector's rules. */

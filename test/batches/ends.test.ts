@@ -83,6 +83,21 @@ describe('a batch that ends without results', () => {
     expect(await lane.result('cancelled')).toMatchObject({ status: 'failed', error: { code: 'ERR_BATCH_CANCELLED' } })
     expect(lane.paid('cancelled')).toBe(0)
   })
+
+  test('cancelled by a person when it was planned and had no jobs yet: they are cancelled with it', async () => {
+    await lane.send({ id: 'watched' })
+    const steps = await lane.power.watch(() => lane.submit())
+    await lane.run(2)
+    const planned = steps.findIndex(step => step.startsWith('UpdateItem batch#')) + 1
+    await lane.send({ id: 'planned' })
+    await lane.power.cutAfter(planned, () => lane.submit())
+    const [key = ''] = await lane.keys('batches/live/')
+    expect(await cancelBatch(lane.desk, key.replace(/^.*\/|\.jsonl$/g, ''))).toMatchObject({ step: 'planned' })
+    lane.pass(16)
+    await lane.run(3)
+    expect(await lane.result('planned')).toMatchObject({ status: 'failed', error: { code: 'ERR_BATCH_CANCELLED' } })
+    expect(lane.paid('planned')).toBe(0)
+  })
 })
 
 describe('the creation of a batch', () => {
